@@ -1,0 +1,1 @@
+//! Flows: the bookkeeping between two peers, without packets, sockets or a clock.
