@@ -59,8 +59,8 @@ decode_errors! {
     /// [MQTT-3.8.3-4]
     NoLocalOnShared => ProtocolError, "No Local on a shared subscription";
     SubscriptionOption => ProtocolError, "Maximum QoS or Retain Handling of a subscription is 3";
-    /// [MQTT-3.3.4-6]
-    SubscriptionIdentifierFromClient => ProtocolError, "a client sent a Subscription Identifier in PUBLISH";
+    /// [MQTT-3.3.4-6], [MQTT-3.14.2-2]
+    PropertyFromWrongSide => ProtocolError, "a property is never sent in this packet by this side";
     TopicMissing => ProtocolError, "PUBLISH has neither a topic nor a Topic Alias";
     /// [MQTT-3.2.2-6]
     SessionPresentOnRefusal => ProtocolError, "CONNACK refuses and claims a session";

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::packet::PacketType;
 use crate::packet::connect::Will;
-use crate::packet::publish::{Publish, PublishProperties};
+use crate::packet::publish::{self, Publish, PublishProperties};
+use crate::primitive::{Measure, Sink, VariableByteInteger};
+use crate::property::{self, Identifier, PropertyId};
 use crate::{EncodeError, PacketId, ProtocolVersion, QoS, TopicName};
 
 /// An Application Message; immutable, shared by all its receivers.
@@ -129,7 +132,7 @@ impl Message {
                 .map_or(0, PublishProperties::size)
     }
 
-    /// Bytes that [`Message::encode_publish`] would append: compare it with the receiver's
+    /// Bytes that [`Message::encode_publish`] appends: compare them with the receiver's
     /// Maximum Packet Size first.
     #[must_use]
     pub fn encoded_publish_len(
@@ -137,14 +140,15 @@ impl Message {
         version: ProtocolVersion,
         header: &PublishHeader<'_>,
     ) -> usize {
-        let _ = (version, header);
-        0
+        let remaining_length = self.layout(version, header).remaining_length;
+        1 + VariableByteInteger::len_of(remaining_length as u32) + remaining_length
     }
 
     /// Appends the PUBLISH for one receiver, with the expiry that remains at `now`.
     ///
     /// # Errors
-    /// `PacketTooLarge` above 256 MiB, `FieldTooLong` for a string above 65,535 bytes; `out` is unchanged.
+    /// `PacketTooLarge` if it is above what MQTT can say, `FieldTooLong` if a property is above
+    /// 65,535 bytes; `out` is unchanged.
     pub fn encode_publish(
         &self,
         out: &mut BytesMut,
@@ -152,9 +156,127 @@ impl Message {
         header: &PublishHeader<'_>,
         now: Instant,
     ) -> Result<(), EncodeError> {
-        let _ = (out, version, header, now);
+        let layout = self.layout(version, header);
+        if layout.remaining_length > VariableByteInteger::MAX as usize {
+            return Err(EncodeError::PacketTooLarge);
+        }
+        if layout.has_long_field {
+            return Err(EncodeError::FieldTooLong);
+        }
+        out.reserve(MAX_FIXED_HEADER + layout.remaining_length);
+
+        out.put_u8(
+            (PacketType::Publish as u8) << 4
+                | publish::flags(header.dup, header.qos, header.retain),
+        );
+        out.put_variable_byte_integer(layout.remaining_length as u32);
+        out.put_string(header.topic(&self.topic));
+        if header.qos != QoS::AtMostOnce {
+            out.put_u16(header.packet_id.map_or(0, PacketId::get));
+        }
+        if version == ProtocolVersion::V5 {
+            out.put_variable_byte_integer(layout.properties_len as u32);
+            if layout.properties_len > 0 {
+                self.put_properties(out, header, now);
+            }
+        }
+        out.put(&self.payload);
         Ok(())
     }
+
+    fn layout(&self, version: ProtocolVersion, header: &PublishHeader<'_>) -> Layout {
+        let packet_id_len = if header.qos == QoS::AtMostOnce { 0 } else { 2 };
+        let mut layout = Layout {
+            remaining_length: 2
+                + header.topic(&self.topic).len()
+                + packet_id_len
+                + self.payload.len(),
+            ..Layout::default()
+        };
+        if version == ProtocolVersion::V5 {
+            if self.has_properties(header) {
+                let mut measure = Measure::default();
+                // Only the value of the expiry depends on the time, never its length.
+                self.put_properties_with(&mut measure, header, self.expires_at.map(|_| 0));
+                layout.properties_len = measure.len();
+                layout.has_long_field = measure.finish() == Err(EncodeError::FieldTooLong);
+            }
+            layout.remaining_length +=
+                VariableByteInteger::len_of(layout.properties_len as u32) + layout.properties_len;
+        }
+        layout
+    }
+
+    fn has_properties(&self, header: &PublishHeader<'_>) -> bool {
+        self.properties.is_some()
+            || self.expires_at.is_some()
+            || header.topic_alias.is_some()
+            || !header.subscription_identifiers.is_empty()
+    }
+
+    fn put_properties(&self, out: &mut BytesMut, header: &PublishHeader<'_>, now: Instant) {
+        self.put_properties_with(
+            out,
+            header,
+            self.expires_at.map(|end| remaining_s(end, now)),
+        );
+    }
+
+    fn put_properties_with<S: Sink>(
+        &self,
+        out: &mut S,
+        header: &PublishHeader<'_>,
+        expiry_s: Option<u32>,
+    ) {
+        let alias = header.topic_alias.map(AliasUse::alias);
+        property::put(out, PropertyId::TopicAlias, alias.as_ref());
+        property::put(out, PropertyId::MessageExpiryInterval, expiry_s.as_ref());
+        for identifier in header.subscription_identifiers {
+            property::put(
+                out,
+                PropertyId::SubscriptionIdentifier,
+                Some(&Identifier(*identifier)),
+            );
+        }
+        if let Some(properties) = &self.properties {
+            properties.put_routed(out);
+        }
+    }
+}
+
+/// The lengths a PUBLISH announces.
+#[derive(Debug, Default)]
+struct Layout {
+    properties_len: usize,
+    remaining_length: usize,
+    has_long_field: bool,
+}
+
+impl PublishHeader<'_> {
+    /// What stands in the place of the topic.
+    fn topic<'t>(&self, topic: &'t TopicName) -> &'t str {
+        match self.topic_alias {
+            Some(AliasUse::Recall(_)) => "",
+            _ => topic,
+        }
+    }
+}
+
+impl AliasUse {
+    /// The alias itself.
+    #[must_use]
+    pub const fn alias(self) -> NonZeroU16 {
+        match self {
+            AliasUse::Define(alias) | AliasUse::Recall(alias) => alias,
+        }
+    }
+}
+
+/// The received interval minus the whole seconds waited \[MQTT-3.3.2-6\].
+fn remaining_s(end: Instant, now: Instant) -> u32 {
+    let remaining = end.saturating_duration_since(now);
+    let seconds = remaining.as_secs() + u64::from(remaining.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Takes out what belongs to one hop; drops the box if nothing remains.
@@ -175,3 +297,6 @@ fn routed_properties(
     let properties = (*properties != PublishProperties::default()).then_some(properties);
     (properties, expires_at)
 }
+
+/// One byte of type and flags, four of length at most.
+const MAX_FIXED_HEADER: usize = 5;

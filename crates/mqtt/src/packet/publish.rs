@@ -6,7 +6,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use crate::{PacketId, QoS, TopicName, UserProperties};
+use crate::codec::Receiver;
+use crate::primitive::{Fields, Sink};
+use crate::property::{self, Carrier, Identifier, Properties, Property, PropertyId, PropertySet};
+use crate::{DecodeError, PacketId, ProtocolVersion, QoS, TopicName, UserProperties};
 
 /// A PUBLISH as it stands on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,3 +101,163 @@ impl PublishProperties {
             + self.user_properties.iter().map(pair).sum::<usize>()
     }
 }
+
+impl Publish {
+    pub(crate) fn decode(
+        flags: u8,
+        mut fields: Fields,
+        version: ProtocolVersion,
+        receiver: Receiver,
+    ) -> Result<Publish, DecodeError> {
+        let qos = QoS::from_bits(flags >> 1 & 0b11).ok_or(DecodeError::QoS3)?;
+        let dup = flags & DUP != 0;
+        if dup && qos == QoS::AtMostOnce {
+            return Err(DecodeError::DupWithQoS0);
+        }
+        let topic = fields.string()?;
+        if topic
+            .as_bytes()
+            .iter()
+            .any(|byte| matches!(byte, b'+' | b'#'))
+        {
+            return Err(DecodeError::TopicName);
+        }
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            _ => Some(fields.packet_id()?),
+        };
+        let properties = match version {
+            ProtocolVersion::V3_1_1 => None,
+            ProtocolVersion::V5 => PublishProperties::decode(&mut fields, receiver)?,
+        };
+        if topic.is_empty() {
+            match version {
+                ProtocolVersion::V3_1_1 => return Err(DecodeError::TopicName),
+                ProtocolVersion::V5
+                    if properties.as_ref().is_none_or(|p| p.topic_alias.is_none()) =>
+                {
+                    return Err(DecodeError::TopicMissing);
+                }
+                ProtocolVersion::V5 => {}
+            }
+        }
+        let retain = flags & RETAIN != 0;
+        Ok(Publish {
+            dup,
+            qos,
+            retain,
+            topic,
+            packet_id,
+            payload: fields.rest(),
+            properties,
+        })
+    }
+
+    pub(crate) fn encode<S: Sink>(&self, version: ProtocolVersion, out: &mut S) {
+        out.put_string(&self.topic);
+        if self.qos != QoS::AtMostOnce {
+            out.put_u16(self.packet_id.map_or(0, PacketId::get));
+        }
+        if version == ProtocolVersion::V5 {
+            match &self.properties {
+                Some(properties) => property::put_section(out, &**properties),
+                None => out.put_u8(0),
+            }
+        }
+        out.put(&self.payload);
+    }
+
+    pub(crate) fn flags(&self) -> u8 {
+        flags(self.dup, self.qos, self.retain)
+    }
+}
+
+/// The lower half of the first byte (3.3.1).
+pub(crate) fn flags(dup: bool, qos: QoS, retain: bool) -> u8 {
+    let dup = if dup { DUP } else { 0 };
+    let retain = if retain { RETAIN } else { 0 };
+    dup | (qos as u8) << 1 | retain
+}
+
+impl PublishProperties {
+    fn decode(
+        fields: &mut Fields,
+        receiver: Receiver,
+    ) -> Result<Option<Box<PublishProperties>>, DecodeError> {
+        let mut received = Properties::open(fields, Carrier::Publish)?;
+        if received.is_empty() {
+            return Ok(None);
+        }
+        let mut properties = Box::<PublishProperties>::default();
+        while let Some(property) = received.next()? {
+            properties.set(property)?;
+        }
+        if receiver == Receiver::Server && !properties.subscription_identifiers.is_empty() {
+            return Err(DecodeError::PropertyFromWrongSide); // [MQTT-3.3.4-6]
+        }
+        Ok(Some(properties))
+    }
+
+    /// Takes one received property in.
+    pub(crate) fn set(&mut self, property: Property) -> Result<(), DecodeError> {
+        match property {
+            Property::PayloadFormatIndicator(v) => self.payload_format_is_utf8 = Some(v),
+            Property::MessageExpiryInterval(v) => self.message_expiry_interval_s = Some(v),
+            Property::TopicAlias(v) => {
+                self.topic_alias = Some(NonZeroU16::new(v).ok_or(DecodeError::TopicAliasZero)?);
+            }
+            Property::ResponseTopic(topic) => {
+                // It will be the Topic Name of the answer [MQTT-3.3.2-14].
+                let topic = TopicName::try_from(topic).map_err(|_| DecodeError::TopicName)?;
+                self.response_topic = Some(topic.into());
+            }
+            Property::CorrelationData(v) => self.correlation_data = Some(v),
+            Property::UserProperty(pair) => self.user_properties.push(pair),
+            Property::SubscriptionIdentifier(Identifier(id)) => {
+                self.subscription_identifiers.push(id);
+            }
+            Property::ContentType(v) => self.content_type = Some(v),
+            _ => return Err(DecodeError::PropertyNotAllowed),
+        }
+        Ok(())
+    }
+
+    /// Writes those that travel unchanged from publisher to subscriber.
+    pub(crate) fn put_routed<S: Sink>(&self, out: &mut S) {
+        property::put(
+            out,
+            PropertyId::PayloadFormatIndicator,
+            self.payload_format_is_utf8.as_ref(),
+        );
+        property::put(out, PropertyId::ContentType, self.content_type.as_ref());
+        property::put(out, PropertyId::ResponseTopic, self.response_topic.as_ref());
+        property::put(
+            out,
+            PropertyId::CorrelationData,
+            self.correlation_data.as_ref(),
+        );
+        property::put_user_properties(out, &self.user_properties);
+    }
+}
+
+impl PropertySet for PublishProperties {
+    fn put<S: Sink>(&self, out: &mut S) {
+        property::put(out, PropertyId::TopicAlias, self.topic_alias.as_ref());
+        property::put(
+            out,
+            PropertyId::MessageExpiryInterval,
+            self.message_expiry_interval_s.as_ref(),
+        );
+        for identifier in &self.subscription_identifiers {
+            property::put(
+                out,
+                PropertyId::SubscriptionIdentifier,
+                Some(&Identifier(*identifier)),
+            );
+        }
+        self.put_routed(out);
+    }
+}
+
+const RETAIN: u8 = 0b0001;
+const DUP: u8 = 0b1000;
