@@ -1,0 +1,1 @@
+//! Transcripts: what a client says, what it hears, what the driver is asked to do.
