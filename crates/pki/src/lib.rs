@@ -27,7 +27,9 @@ mod pair;
 mod pem;
 mod private_files;
 mod refusal;
+mod request;
 mod server_names;
+mod signer;
 pub mod tls;
 pub mod token;
 
