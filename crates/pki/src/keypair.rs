@@ -54,6 +54,7 @@ impl KeyPair {
             why,
         };
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
+            .map(Zeroizing::new)
             .map_err(|error| malformed(error.to_string()))?;
         KeyPair::from_pkcs8(der.secret_pkcs8_der())
             .ok_or_else(|| malformed("it is of another type".to_owned()))

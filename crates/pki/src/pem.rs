@@ -62,7 +62,7 @@ pub fn certificates_to_pem(certificates: &[CertificateDer<'_>]) -> String {
 /// # Errors
 /// `WorldReadable` if "others" may touch it in any way; group access is left to
 /// hosts that need it. The rest as for certificates.
-pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, PkiError> {
+pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, PkiError> {
     let bytes = Zeroizing::new(read(path, |metadata| refuse_wide_key(path, metadata))?);
     let text = text_of(path, &bytes)?;
     if text.contains("ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
@@ -71,7 +71,7 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, PkiError> 
         });
     }
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-        Ok(key) => Ok(key),
+        Ok(key) => Ok(Zeroizing::new(key)),
         Err(pem::Error::NoItemsFound) if text.contains("BEGIN CERTIFICATE-----") => {
             Err(PkiError::Swapped {
                 path: path.to_owned(),

@@ -12,16 +12,25 @@ use std::{
 
 use crate::{PkiError, fingerprint::hex};
 
-/// Makes `path` and the parents it lacks with mode 0700; existing folders are left as they are.
+/// Makes `path` and the parents it lacks with mode 0700, down to the disk; existing
+/// folders are left as they are.
 ///
 /// # Errors
 /// `Write` if it cannot.
 pub fn create_private_dir(path: &Path) -> Result<(), PkiError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(PkiError::write(path))
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    if above != path {
+        create_private_dir(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_dir(above),
+        // Somebody was faster, which is as good.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(PkiError::write(path)(error)),
+    }
 }
 
 /// Replaces `path` atomically by a file of mode 0600.

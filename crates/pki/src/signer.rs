@@ -29,7 +29,8 @@ impl Signer {
         let der = read_one(certificate)?;
         let parsed = Certificate::from_der(&der)
             .map_err(|error| malformed(certificate, "certificate", error.to_string()))?;
-        let PrivateKeyDer::Pkcs8(pkcs8) = pem::read_key(key)? else {
+        let key_der = pem::read_key(key)?;
+        let PrivateKeyDer::Pkcs8(pkcs8) = &*key_der else {
             return Err(malformed(
                 key,
                 "authority key",

@@ -165,13 +165,13 @@ impl ServerCertVerifier for Remembering {
             ocsp_response,
             now,
         );
-        if verdict.is_err() {
-            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
-            let seen = Leaf::parse(end_entity)
-                .ok()
-                .map(|leaf| Arc::new(Seen { leaf, at }));
-            self.refused.store(seen);
-        }
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
+        let refused = verdict
+            .as_ref()
+            .err()
+            .and_then(|_| Leaf::parse(end_entity).ok());
+        self.refused
+            .store(refused.map(|leaf| Arc::new(Seen { leaf, at })));
         verdict
     }
 

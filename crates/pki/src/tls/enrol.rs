@@ -43,19 +43,6 @@ impl PinnedRoot {
         };
         client_config(provider, Arc::new(verifier), Arc::new(Shown::nothing())).map(Arc::new)
     }
-
-    /// Picks the pinned root out of certificates a server answered with.
-    ///
-    /// Roots received while enrolling are to be checked with this before they
-    /// are kept, although the connection they came over was verified by it.
-    pub fn find<'a>(
-        &self,
-        certificates: &'a [CertificateDer<'static>],
-    ) -> Option<&'a CertificateDer<'static>> {
-        certificates
-            .iter()
-            .find(|certificate| self.root.matches(certificate))
-    }
 }
 
 /// Finds the pinned root among what the server sent; from there on it is an ordinary verification.

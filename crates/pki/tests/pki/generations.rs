@@ -200,3 +200,24 @@ fn a_clock_before_the_pair_is_told_apart() {
     assert_eq!(error.code(), "ENV-C202");
     assert!(error.to_string().starts_with("your clock says"), "{error}");
 }
+
+/// The umask belongs to the whole process, so the two tests run in one of their own.
+#[test]
+fn modes_do_not_hang_on_the_umask() {
+    let tests = std::env::current_exe().unwrap();
+    for umask in ["000", "077"] {
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("umask {umask} && exec \"$0\" \"$@\""))
+            .arg(&tests)
+            .args(["--exact", "generations::keys_are_for_their_owner_alone"])
+            .arg("authority::its_files_are_as_narrow_as_they_should_be")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("2 passed"),
+            "umask {umask}:\n{text}"
+        );
+    }
+}
