@@ -1,6 +1,6 @@
 //! Promises: acknowledgements in the order they are owed, kept back until the journal has them.
 //!
-//! PUBACK and PUBREC must leave in the order of their PUBLISH [MQTT-4.6.0-2], [MQTT-4.6.0-3], and
+//! PUBACK and PUBREC must leave in the order of their PUBLISH \[MQTT-4.6.0-2\], \[MQTT-4.6.0-3\], and
 //! none before what it acknowledges is committed. Both rules are one queue: only its front may
 //! leave, and only when it is answered and committed.
 

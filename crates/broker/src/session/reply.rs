@@ -1,9 +1,7 @@
 //! Replies: the packets of ours that are not messages, in the order they leave.
 
 use bytes::BytesMut;
-use mqtt::{
-    Ack, Codec, ConnAck, ControlPacket, Disconnect, EncodeError, ReasonCode, SubAck, UnsubAck,
-};
+use mqtt::{Ack, Codec, ConnAck, ControlPacket, Disconnect, ReasonCode, SubAck, UnsubAck};
 
 /// A packet that waits to leave; small, because a burst queues a thousand of them.
 #[derive(Debug)]
@@ -30,16 +28,12 @@ impl Reply {
         }
     }
 
-    /// Appends the packet, without its explanations if those make it too large \[MQTT-3.4.2-2\].
+    /// Appends the packet; the codec leaves its explanations out if they make it too large.
     ///
-    /// A packet that is still larger than the client accepts is not sent \[MQTT-3.1.2-24\].
+    /// A packet that is still larger than the client accepts is not sent \[MQTT-3.1.2-24\]: a client
+    /// that accepts so little hears nothing.
     pub(super) fn encode(self, codec: &Codec, out: &mut BytesMut) {
-        let mut packet = ControlPacket::from(self);
-        if codec.encode(&packet, out) == Err(EncodeError::PacketTooLarge) {
-            strip(&mut packet);
-            // Not even its bare form fits: a client that accepts so little gets nothing.
-            let _ = codec.encode(&packet, out);
-        }
+        let _ = codec.encode(&ControlPacket::from(self), out);
     }
 }
 
@@ -56,12 +50,5 @@ impl From<Reply> for ControlPacket {
             Reply::PingResp => ControlPacket::PingResp,
             Reply::Disconnect(reason) => ControlPacket::Disconnect(Disconnect::new(reason)),
         }
-    }
-}
-
-/// Only what the session itself explains has anything to lose.
-fn strip(packet: &mut ControlPacket) {
-    if let ControlPacket::PubAck(ack) | ControlPacket::PubRec(ack) = packet {
-        ack.properties = None;
     }
 }
