@@ -1,4 +1,8 @@
 //! The arrows between our crates are those of the table in ARCHITECTURE.md, and no others.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions clippy knows as tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
