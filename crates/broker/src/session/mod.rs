@@ -13,8 +13,8 @@
 //!
 //! After any `handle_*` and before waiting for the network, in this order:
 //!
-//! 1. [`Session::poll_action`] until `None`, carrying out each action and answering it in the
-//!    same turn: [`Action::Publish`] by [`Session::handle_published`], [`Action::Subscribe`] by
+//! 1. [`Session::poll_action`] until `None`, carrying out each action in its order and answering
+//!    it: [`Action::Publish`] by [`Session::handle_published`], [`Action::Subscribe`] by
 //!    [`Session::handle_subscribed`], [`Action::Unsubscribe`] by [`Session::handle_unsubscribed`].
 //! 2. [`Session::poll_write`] until it appends nothing or the write budget is spent.
 //! 3. [`Session::poll_timeout`]: call [`Session::handle_timeout`] when that moment has come.
@@ -28,11 +28,12 @@
 //! for a parked session: found and wanted, [`Session::resume`]; otherwise [`Session::new`]. Either
 //! way the CONNACK is the first thing `poll_write` gives.
 //!
-//! The end is always the same, whoever wished it ([`Action::Close`], an `Err` of
-//! [`Session::handle_packet`], a decode error, a lost socket, a takeover, a shutdown):
-//! [`Session::disconnect`] with the reason, one last `poll_write`, close the socket,
-//! [`Session::take_will`] with the same reason, then [`Session::park`] if
-//! [`Session::expiry_interval_s`] is not 0.
+//! Before the end, answer what was begun: a QoS 2 message without an answer counts as never
+//! received, and is routed again when the client repeats it. The end itself is always the same,
+//! whoever wished it ([`Action::Close`], an `Err` of [`Session::handle_packet`], a decode error, a
+//! lost socket, a takeover, a shutdown): [`Session::disconnect`] with the reason, one last
+//! `poll_write`, close the socket, [`Session::take_will`] with the same reason, then
+//! [`Session::park`] if [`Session::expiry_interval_s`] is not 0.
 
 mod close;
 mod connect;

@@ -17,7 +17,8 @@ use crate::session::{Action, ProtocolError, Session};
 
 /// Names the acknowledgement that waits for the outcome of one [`Action::Publish`].
 ///
-/// Give it back in the same turn; one of an earlier connection is ignored.
+/// A fan-out may take several turns: acknowledgements keep their order whenever this comes back.
+/// One of an earlier connection is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the acknowledgement waits until this comes back by handle_published"]
 pub struct PublishToken(Option<NonZeroU64>);

@@ -1,6 +1,7 @@
 //! Transcripts: what a client says, what it hears, what the driver is asked to do.
 //!
-//! One file per topic; [`support`] holds the few words they are written in.
+//! One file per topic; [`support`] plays everybody else,
+//! [`words`] are what the transcripts are written in.
 
 mod acknowledgements;
 mod anything;
@@ -14,3 +15,4 @@ mod resume;
 mod subscribe;
 mod support;
 mod will;
+mod words;
