@@ -21,6 +21,17 @@ impl PacketIds {
         }
     }
 
+    /// All free; the first one given out follows `last`, 1 after 65,535.
+    ///
+    /// For a client whose broker may remember identifiers of a process before it.
+    #[must_use]
+    pub const fn starting_after(last: u16) -> PacketIds {
+        PacketIds {
+            last,
+            used: IdSet::new(),
+        }
+    }
+
     /// Gives out the next free identifier; `None` when all are in use.
     ///
     /// Counts upwards and starts again at 1, so that an identifier just taken back rests
@@ -141,6 +152,12 @@ mod tests {
         assert_eq!(ids.take(), None);
         assert!(ids.put_back(id(40_000)));
         assert_eq!(ids.take(), Some(id(40_000)));
+    }
+
+    #[test]
+    fn counting_may_begin_anywhere_and_never_meets_0() {
+        assert_eq!(PacketIds::starting_after(6).take(), Some(id(7)));
+        assert_eq!(PacketIds::starting_after(u16::MAX).take(), Some(id(1)));
     }
 
     #[test]
