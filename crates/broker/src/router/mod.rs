@@ -259,6 +259,11 @@ impl FanOut {
         self.next_index == self.route.receivers.len()
     }
 
+    /// What is on its way.
+    pub fn message(&self) -> &Arc<Message> {
+        self.outgoing.message()
+    }
+
     /// Receivers of the whole route.
     pub fn receiver_count(&self) -> usize {
         self.route.len()

@@ -1,0 +1,338 @@
+//! Messages through the whole broker: who gets what, how, and who gets nothing.
+
+mod support;
+
+use enviomq_broker::{BrokerConfig, DropReason};
+use mqtt::{Ack, ControlPacket, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionOptions};
+use support::*;
+
+#[tokio::test]
+async fn every_qos_arrives_in_both_versions() {
+    for (publisher, subscriber) in [
+        (v5("p"), v5("s")),
+        (v3("p"), v5("s")),
+        (v5("p"), v3("s")),
+        (v3("p"), v3("s")),
+    ] {
+        let broker = broker();
+        let mut subscriber = Peer::connect(&broker, "subscriber", subscriber).await;
+        let mut publisher = Peer::connect(&broker, "publisher", publisher).await;
+        subscriber.subscribe("chat/mensaje", QoS::ExactlyOnce).await;
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let sent = publish("chat/mensaje", "hola", qos);
+            assert_eq!(publisher.publish(sent).await, ReasonCode::Success);
+            let got = subscriber.receive_publish().await;
+            assert_eq!(
+                (got.qos, &*got.topic, &got.payload[..]),
+                (qos, "chat/mensaje", &b"hola"[..])
+            );
+            acknowledge(&mut subscriber, &got).await;
+        }
+        subscriber.gets_nothing().await;
+    }
+}
+
+async fn acknowledge(peer: &mut Peer, got: &Publish) {
+    match got.qos {
+        QoS::AtMostOnce => {}
+        QoS::AtLeastOnce => peer.puback(got).await,
+        QoS::ExactlyOnce => {
+            let ack = Ack::new(got.packet_id.unwrap(), ReasonCode::Success);
+            peer.send(ControlPacket::PubRec(ack.clone())).await;
+            assert!(matches!(
+                peer.receive().await,
+                Some(ControlPacket::PubRel(_))
+            ));
+            peer.send(ControlPacket::PubComp(ack)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn wildcards_match_and_an_unsubscribed_filter_does_not() {
+    let broker = broker();
+    let mut subscriber = Peer::connect(&broker, "subscriber", v5("s")).await;
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    subscriber.subscribe("demo/+/up", QoS::AtMostOnce).await;
+    subscriber.subscribe("chat/#", QoS::AtMostOnce).await;
+    for (topic, arrives) in [
+        ("demo/7/up", true),
+        ("demo/7/down", false),
+        ("chat", true),
+        ("chat/a/b", true),
+        ("articulos/1", false),
+    ] {
+        let reason = publisher
+            .publish(publish(topic, "x", QoS::AtLeastOnce))
+            .await;
+        if arrives {
+            assert_eq!(reason, ReasonCode::Success);
+            assert_eq!(&*subscriber.receive_publish().await.topic, topic);
+        } else {
+            assert_eq!(reason, ReasonCode::NoMatchingSubscribers);
+        }
+    }
+    assert_eq!(subscriber.unsubscribe("chat/#").await, ReasonCode::Success);
+    assert_eq!(
+        subscriber.unsubscribe("chat/#").await,
+        ReasonCode::NoSubscriptionExisted
+    );
+    let reason = publisher
+        .publish(publish("chat/x", "x", QoS::AtLeastOnce))
+        .await;
+    assert_eq!(reason, ReasonCode::NoMatchingSubscribers);
+    subscriber.gets_nothing().await;
+}
+
+#[tokio::test]
+async fn payloads_pass_unchanged_whatever_they_are() {
+    let broker = broker();
+    let mut subscriber = Peer::connect(&broker, "subscriber", v5("s")).await;
+    let mut publisher = Peer::connect(&broker, "publisher", v3("p")).await;
+    subscriber.subscribe("chat/#", QoS::AtLeastOnce).await;
+    let mebibyte: Vec<u8> = (0..1 << 20).map(|index: u32| index as u8).collect();
+    for payload in [
+        Vec::new(),
+        vec![0xFF, 0xFE, 0x00, 0xC0],
+        b"<script>alert(1)</script>".to_vec(),
+        mebibyte,
+    ] {
+        publisher
+            .publish(publish("chat/x", payload.clone(), QoS::AtLeastOnce))
+            .await;
+        let got = subscriber.receive_publish().await;
+        assert!(got.payload == payload, "{} bytes", payload.len());
+        subscriber.puback(&got).await;
+    }
+}
+
+#[tokio::test]
+async fn a_burst_arrives_whole_and_in_order() {
+    let broker = broker();
+    let mut subscriber = Peer::connect(&broker, "subscriber", v5("s")).await;
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    subscriber.subscribe("demo/#", QoS::AtMostOnce).await;
+    let reader = async {
+        for expected in 0..5_000_u32 {
+            let got = subscriber.receive_publish().await;
+            assert_eq!(got.payload[..], expected.to_be_bytes());
+        }
+    };
+    let writer = async {
+        for number in 0..5_000_u32 {
+            let payload = number.to_be_bytes().to_vec();
+            publisher
+                .publish(publish("demo/x", payload, QoS::AtMostOnce))
+                .await;
+        }
+    };
+    tokio::join!(reader, writer);
+}
+
+#[tokio::test]
+async fn a_fan_out_wider_than_a_turn_reaches_everyone() {
+    let broker = broker();
+    let mut subscribers = Vec::new();
+    for index in 0..1_500 {
+        let (ours, theirs) = transport::Transport::memory_pair(4096);
+        broker.attach(theirs, "subscriber");
+        let mut peer = Peer::over(ours, ProtocolVersion::V5);
+        peer.say_connect(v5(&format!("s{index}"))).await;
+        peer.subscribe("chat/#", QoS::AtMostOnce).await;
+        subscribers.push(peer);
+    }
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    let reason = publisher
+        .publish(publish("chat/x", "a todos", QoS::AtLeastOnce))
+        .await;
+    assert_eq!(reason, ReasonCode::Success);
+    for subscriber in &mut subscribers {
+        assert_eq!(&subscriber.receive_publish().await.payload[..], b"a todos");
+    }
+    assert_eq!(broker.metrics().messages_routed, 1_500);
+}
+
+#[tokio::test]
+async fn a_new_subscription_gets_the_retained_message_and_an_empty_one_removes_it() {
+    let broker = broker();
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    let retained = |payload: &'static str| Publish {
+        retain: true,
+        ..publish("chat/estado", payload, QoS::AtLeastOnce)
+    };
+    publisher.publish(retained("abierto")).await;
+    assert_eq!(broker.metrics().retained_count, 1);
+
+    let mut subscriber = Peer::connect(&broker, "subscriber", v3("s")).await;
+    subscriber.subscribe("chat/+", QoS::AtLeastOnce).await;
+    let got = subscriber.receive_publish().await;
+    assert_eq!(
+        (got.retain, got.qos, &got.payload[..]),
+        (true, QoS::AtLeastOnce, &b"abierto"[..])
+    );
+    subscriber.puback(&got).await;
+
+    // To a subscription that exists, the same arrives as an ordinary message.
+    publisher.publish(retained("cerrado")).await;
+    let got = subscriber.receive_publish().await;
+    assert_eq!((got.retain, &got.payload[..]), (false, &b"cerrado"[..]));
+    subscriber.puback(&got).await;
+
+    publisher.publish(retained("")).await;
+    assert_eq!(broker.metrics().retained_count, 0);
+    let mut late = Peer::connect(&broker, "subscriber", v5("late")).await;
+    late.subscribe("chat/#", QoS::AtLeastOnce).await;
+    late.gets_nothing().await;
+}
+
+#[tokio::test]
+async fn more_retained_messages_than_a_turn_takes_all_arrive() {
+    let broker = broker();
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    for index in 0..3_000 {
+        let topic = format!("demo/{index:05}");
+        publisher
+            .publish(Publish {
+                retain: true,
+                ..publish(&topic, "x", QoS::AtMostOnce)
+            })
+            .await;
+    }
+    publisher.gets_nothing().await;
+    let mut subscriber = Peer::connect(&broker, "subscriber", v5("s")).await;
+    subscriber.subscribe("demo/+", QoS::AtMostOnce).await;
+    for index in 0..3_000 {
+        let got = subscriber.receive_publish().await;
+        assert_eq!(*got.topic, format!("demo/{index:05}"));
+    }
+    subscriber.gets_nothing().await;
+}
+
+#[tokio::test]
+async fn a_denied_publish_is_told_in_5_0_and_never_routed() {
+    let broker = broker();
+    let mut subscriber = Peer::connect(&broker, "subscriber", v5("s")).await;
+    subscriber.subscribe("#", QoS::AtMostOnce).await;
+    let mut newer = Peer::connect(&broker, "publisher", v5("p5")).await;
+    newer
+        .send(ControlPacket::Publish(publish(
+            "plant/x",
+            "no",
+            QoS::AtLeastOnce,
+        )))
+        .await;
+    let Some(ControlPacket::PubAck(ack)) = newer.receive().await else {
+        panic!("expected PUBACK");
+    };
+    assert_eq!(ack.reason, ReasonCode::NotAuthorized);
+    let words = ack.properties.unwrap().reason_string.unwrap();
+    assert!(
+        words.contains("publisher") && words.contains("plant/x"),
+        "{words}"
+    );
+
+    let mut older = Peer::connect(&broker, "publisher", v3("p3")).await;
+    let reason = older
+        .publish(publish("plant/x", "no", QoS::ExactlyOnce))
+        .await;
+    assert_eq!(reason, ReasonCode::Success);
+    subscriber.gets_nothing().await;
+    assert_eq!(broker.metrics().publishes_denied, 2);
+}
+
+#[tokio::test]
+async fn a_denied_subscription_is_refused_in_both_versions() {
+    let broker = broker();
+    let mut newer = Peer::connect(&broker, "alumno", v5("a")).await;
+    assert_eq!(
+        newer.try_subscribe("#", QoS::AtMostOnce).await,
+        ReasonCode::NotAuthorized
+    );
+    let mut older = Peer::connect(&broker, "alumno", v3("b")).await;
+    assert_eq!(
+        older.try_subscribe("plant/x", QoS::AtMostOnce).await,
+        ReasonCode::UnspecifiedError
+    );
+    assert_eq!(broker.metrics().subscribes_denied, 2);
+}
+
+#[tokio::test]
+async fn subscriptions_are_bounded_in_number_and_depth() {
+    let broker = broker_with(BrokerConfig {
+        subscriptions_max_per_session: 2,
+        filter_levels_max: 3,
+        ..BrokerConfig::default()
+    });
+    let mut peer = Peer::connect(&broker, "alumno", v5("a")).await;
+    peer.subscribe("chat/1", QoS::AtMostOnce).await;
+    peer.subscribe("chat/2", QoS::AtMostOnce).await;
+    peer.subscribe("chat/2", QoS::AtLeastOnce).await;
+    let third = peer.try_subscribe("chat/3", QoS::AtMostOnce).await;
+    assert_eq!(third, ReasonCode::QuotaExceeded);
+    let deep = peer.try_subscribe("chat/a/b/c", QoS::AtMostOnce).await;
+    assert_eq!(deep, ReasonCode::TopicFilterInvalid);
+}
+
+#[tokio::test]
+async fn no_local_and_retain_as_published_are_kept() {
+    let broker = broker();
+    let mut peer = Peer::connect(&broker, "alumno", v5("a")).await;
+    let options = SubscriptionOptions {
+        no_local: true,
+        retain_as_published: true,
+        ..SubscriptionOptions::default()
+    };
+    peer.subscribe("chat/#", options).await;
+    let own = publish("chat/x", "mine", QoS::AtLeastOnce);
+    assert_eq!(peer.publish(own).await, ReasonCode::NoMatchingSubscribers);
+    let mut other = Peer::connect(&broker, "alumno", v5("b")).await;
+    other
+        .publish(Publish {
+            retain: true,
+            ..publish("chat/x", "theirs", QoS::AtLeastOnce)
+        })
+        .await;
+    let got = peer.receive_publish().await;
+    assert_eq!((got.retain, &got.payload[..]), (true, &b"theirs"[..]));
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_costs_only_its_outbox() {
+    let broker = broker_with(BrokerConfig {
+        outbox_max_count: 50,
+        ..BrokerConfig::default()
+    });
+    let (ours, theirs) = transport::Transport::memory_pair(512);
+    broker.attach(theirs, "subscriber");
+    let mut stuck = Peer::over(ours, ProtocolVersion::V5);
+    stuck.say_connect(v5("stuck")).await;
+    stuck.subscribe("demo/#", QoS::AtMostOnce).await;
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    for _ in 0..1_000 {
+        let message = publish("demo/x", vec![0; 1024], QoS::AtMostOnce);
+        publisher.publish(message).await;
+        // Acknowledged means routed, so that each message meets the outbox alone.
+        publisher.gets_nothing().await;
+    }
+    let metrics = broker.metrics();
+    let dropped = metrics.dropped_for(DropReason::OutboxFullQos0);
+    assert_eq!(metrics.messages_routed + dropped, 1_000);
+    assert!(dropped > 0);
+    // What was not dropped is still there, and the stuck reader can go on.
+    for _ in 0..metrics.messages_routed {
+        stuck.receive_publish().await;
+    }
+    stuck.gets_nothing().await;
+}
+
+#[tokio::test]
+async fn garbage_ends_one_connection_and_is_counted() {
+    let broker = broker();
+    let mut bystander = Peer::connect(&broker, "alumno", v5("a")).await;
+    let mut peer = Peer::connect(&broker, "alumno", v5("b")).await;
+    peer.send_bytes(&[0xFF; 8]).await;
+    assert_eq!(peer.receive_disconnect().await, ReasonCode::MalformedPacket);
+    bystander.gets_nothing().await;
+    let metrics = broker.metrics();
+    assert_eq!((metrics.protocol_errors, metrics.connection_panics), (1, 0));
+}
