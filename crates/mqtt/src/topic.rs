@@ -113,9 +113,12 @@ impl TopicFilter {
         if asked.starts_with('$') && grant.starts_with(['+', '#']) {
             return false;
         }
-        if grant == "+/#" {
-            return true; // a topic has a first level, so this is "#" in other words
-        }
+        // No topic is empty, so a final "#" after nothing always has one level more to match.
+        let asked = match asked {
+            "#" => "+/#",
+            "/#" => "/+/#",
+            asked => asked,
+        };
         let mut asked = asked.split('/');
         for granted in grant.split('/') {
             if granted == "#" {
