@@ -120,7 +120,8 @@ impl Codec {
         let Some((first, rest)) = input.split_first() else {
             return Ok(None);
         };
-        let packet_type = PacketType::from_bits(first >> 4);
+        let packet_type =
+            PacketType::from_bits(first >> 4).ok_or(DecodeError::ReservedPacketType)?;
         let flags = first & 0x0F;
         self.expect(packet_type)?;
         if packet_type
@@ -150,7 +151,6 @@ impl Codec {
     fn expect(&self, packet_type: PacketType) -> Result<(), DecodeError> {
         use PacketType::*;
         let is_expected = match (packet_type, self.version, self.receiver) {
-            (Reserved, _, _) => return Err(DecodeError::ReservedPacketType),
             (Connect, None, _) => true,
             (_, None, _) => return Err(DecodeError::ConnectExpected),
             (Connect, _, Receiver::Server) => return Err(DecodeError::SecondConnect),
@@ -206,7 +206,6 @@ impl Codec {
             PacketType::PingReq => fields.end().map(|()| ControlPacket::PingReq)?,
             PacketType::PingResp => fields.end().map(|()| ControlPacket::PingResp)?,
             PacketType::Connect => return Err(DecodeError::SecondConnect),
-            PacketType::Reserved => return Err(DecodeError::ReservedPacketType),
         };
         Ok(packet)
     }

@@ -104,9 +104,7 @@ impl Message {
         // "after", not "at": an interval of 0 still allows a delivery in the same turn.
         self.expires_at.is_some_and(|end| now > end)
     }
-}
 
-impl Message {
     /// A copy that keeps no receive buffer alive: for what stays longer than a turn.
     #[must_use]
     pub fn detached(&self) -> Message {

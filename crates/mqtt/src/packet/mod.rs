@@ -59,8 +59,6 @@ pub enum ControlPacket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
-    /// Not used by any packet.
-    Reserved = 0,
     /// CONNECT
     Connect = 1,
     /// CONNACK
@@ -177,8 +175,8 @@ impl ControlPacket {
 }
 
 impl PacketType {
-    pub(crate) const fn from_bits(bits: u8) -> PacketType {
-        match bits {
+    pub(crate) const fn from_bits(bits: u8) -> Option<PacketType> {
+        let packet_type = match bits {
             1 => PacketType::Connect,
             2 => PacketType::ConnAck,
             3 => PacketType::Publish,
@@ -194,8 +192,9 @@ impl PacketType {
             13 => PacketType::PingResp,
             14 => PacketType::Disconnect,
             15 => PacketType::Auth,
-            _ => PacketType::Reserved,
-        }
+            _ => return None,
+        };
+        Some(packet_type)
     }
 
     /// The flags of the fixed header, where they mean nothing (table 2-2); PUBLISH uses them.
