@@ -5,6 +5,7 @@
 //! stream of what arrives.
 //!
 //! ```no_run
+//! # use enviomq_client as client;
 //! # async fn example() -> Result<(), client::ClientError> {
 //! use client::{Client, Options, Outcome, PublishRequest};
 //! use mqtt::{QoS, TopicName};

@@ -1,1 +1,10 @@
+//! A client against a scripted broker over memory links.
 
+mod closing;
+mod publishing;
+mod receiving;
+mod reconnecting;
+mod refusals;
+mod silence;
+mod subscribing;
+mod support;
