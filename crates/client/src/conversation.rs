@@ -236,23 +236,16 @@ impl<'a> Conversation<'a> {
     async fn part(&mut self) -> Result<(), TransportError> {
         let has_goodbye = !self.session.out.is_empty();
         self.transport.write(&mut self.session.out)?;
-        self.transport.close();
         while self.transport.pending_write() > 0 {
             self.transport.writable().await?;
             self.transport.try_flush()?;
         }
         self.session.written();
-        if !has_goodbye {
-            return Ok(());
-        }
-        // Closing a socket with unread bytes resets it, and the reset can overtake our goodbye.
-        let mut rest = BytesMut::new();
-        loop {
-            match self.transport.try_read(&mut rest)? {
-                Read::Bytes(_) => rest.clear(),
-                Read::WouldBlock => self.transport.readable().await?,
-                Read::Closed { .. } => return Ok(()),
-            }
+        if has_goodbye {
+            self.transport.hang_up().await
+        } else {
+            self.transport.close();
+            Ok(())
         }
     }
 

@@ -84,7 +84,7 @@ impl Transport {
         loop {
             match handshake.step(self) {
                 Ok(Step::Done) => return Ok(()),
-                Ok(Step::Wait) => self.ready().await.map_err(failed)?,
+                Ok(Step::Wait) => self.link_ready().await.map_err(failed)?,
                 Err(kind) => return Err(self.refuse(kind).await),
             }
         }
@@ -93,7 +93,7 @@ impl Transport {
     /// Waits until the link brings something, or takes something of what is pending.
     ///
     /// Both at once, because two peers that only wait to write would wait for ever.
-    async fn ready(&self) -> std::io::Result<()> {
+    pub(crate) async fn link_ready(&self) -> std::io::Result<()> {
         poll_fn(|context| {
             let readable = self.link.poll_readable(context);
             if readable.is_ready() || self.pending.is_empty() {

@@ -211,6 +211,28 @@ impl Transport {
         let _ = self.try_flush();
     }
 
+    /// Closes, sends what is pending, and waits until the peer has closed too; what it still
+    /// sends is dropped. There is no deadline inside: the caller wraps one around it.
+    ///
+    /// For last words that must arrive: a socket that is dropped with unread bytes in it is
+    /// reset, and the reset can overtake what was sent.
+    ///
+    /// # Errors
+    /// The link failed before the peer hung up.
+    pub async fn hang_up(&mut self) -> Result<(), TransportError> {
+        self.close();
+        let mut dropped = BytesMut::new();
+        loop {
+            self.try_flush()?;
+            match self.try_read(&mut dropped)? {
+                Read::Bytes(_) => dropped.clear(),
+                Read::WouldBlock => self.link_ready().await?,
+                Read::Closed { .. } if self.pending_write() == 0 => return Ok(()),
+                Read::Closed { .. } => self.writable().await?,
+            }
+        }
+    }
+
     /// A refused write is often the echo of an alert that already lies in the receive buffer.
     fn explain(&mut self, error: TransportError) -> TransportError {
         match (&mut self.tls, error) {

@@ -192,7 +192,9 @@ impl Tls {
     ) -> Result<Pulled, TransportError> {
         let mut plain = std::mem::take(&mut self.received);
         let result = self.pull(link, pending, &mut plain);
-        self.received = plain;
+        if !plain.is_empty() {
+            self.received = plain;
+        }
         result
     }
 
@@ -211,6 +213,8 @@ impl Tls {
                 Received::End { .. } => return Ok(Pulled::End),
                 Received::Bytes(count) => count,
             };
+            // Plaintext is shorter than its records: one allocation for the whole batch.
+            plain.reserve(count);
             let input = &mut incoming[..held + count];
             if self.is_handshaking() {
                 self.notice(input);

@@ -61,23 +61,18 @@ async fn a_dropped_memory_link_is_a_cut_one() {
 }
 
 #[tokio::test]
-async fn closing_waits_for_what_is_pending() {
+async fn hanging_up_delivers_what_is_pending_and_waits_for_the_peer() {
     let (mut left, mut right) = Transport::memory_pair(2);
     left.write(&mut BytesMut::from(&b"abcdef"[..])).unwrap();
-    left.close();
-    let (written, read) = tokio::join!(
-        async {
-            while left.pending_write() > 0 {
-                left.writable().await.unwrap();
-                left.try_flush().unwrap();
-            }
-        },
-        async {
-            let plain = read_exactly(&mut right, 6).await.unwrap();
-            (plain, read_to_end(&mut right).await.unwrap())
-        }
-    );
-    let ((), (plain, end)) = (written, read);
+    let peer = async {
+        let plain = read_exactly(&mut right, 6).await.unwrap();
+        let end = read_to_end(&mut right).await.unwrap();
+        write_all(&mut right, b"still talking").await.unwrap();
+        right.close();
+        (plain, end)
+    };
+    let (hung_up, (plain, end)) = tokio::join!(left.hang_up(), peer);
+    hung_up.unwrap();
     assert_eq!(&plain[..], b"abcdef");
     assert_eq!(end, Read::Closed { clean: true });
 }
