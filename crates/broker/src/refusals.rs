@@ -9,6 +9,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use pki::Refusal;
 
+use crate::printable::printable;
+
 /// Writes refusals, at most [`LINES_PER_SECOND`] on average.
 #[derive(Debug)]
 pub(crate) struct RefusalLog {
@@ -42,7 +44,7 @@ impl RefusalLog {
         let who = refusal
             .subject
             .as_deref()
-            .unwrap_or("a client without certificate");
+            .map_or("a client that showed no certificate".into(), printable);
         let from = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
         let omitted = if left_out == 0 {
             String::new()
@@ -55,7 +57,8 @@ impl RefusalLog {
             subject = refusal.subject,
             issuer = refusal.issuer,
             serial = refusal.serial,
-            "refused {who} from {from}: {refusal}{omitted}",
+            "refused {who} from {from}: {}{omitted}",
+            printable(&refusal.to_string()),
         );
     }
 

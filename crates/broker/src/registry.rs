@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use crate::access::AccessPolicy;
 use crate::metrics::{DropReason, Metrics};
 use crate::outbox::{Notice, Outbox, OutboxLimits};
+use crate::printable::printable;
 use crate::router::{Router, SlotId, Subscription};
 use crate::session::{DueWill, Session};
 
@@ -243,7 +244,8 @@ impl Registry {
             self.router.publish(message, origin, now, &self.metrics);
         } else {
             self.metrics.publishes_denied(1);
-            let (identity, client, topic) = (&*key.identity, &*key.client_id, &*message.topic);
+            let identity = &*key.identity;
+            let (client, topic) = (&*printable(&key.client_id), &*printable(&message.topic));
             tracing::warn!(
                 code = "ENV-A601",
                 identity,

@@ -10,6 +10,7 @@ use transport::{Read, Transport, TransportError};
 
 use super::{Connection, End, Routed, now};
 use crate::broker::Shared;
+use crate::printable::printable;
 use crate::registry::{Claim, ClaimError, SessionKey};
 use crate::session::{CloseReason, Refusal, Session, admit};
 
@@ -49,7 +50,7 @@ async fn live(mut connection: Box<Connection>, since: Instant) {
 }
 
 fn log_end(connection: &Connection, end: &End, since: Instant) {
-    let client = &**connection.session.client_id();
+    let client = &*printable(connection.session.client_id());
     let duration_ms = u64::try_from(now().duration_since(since).as_millis()).unwrap_or(u64::MAX);
     let cause = end
         .cause
@@ -142,7 +143,7 @@ impl Guest {
             Ok(admission) => admission,
             Err(refusal) => return Err((self, refusal)),
         };
-        let client = &**admission.client_id();
+        let client = &*printable(admission.client_id()).into_owned();
         Span::current().record("client", client);
         let key = SessionKey {
             identity: Arc::clone(&self.identity),

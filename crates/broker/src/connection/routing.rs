@@ -12,6 +12,7 @@ use mqtt::{
 use super::{Connection, End};
 use crate::journal::{Journal, Record, Sequence};
 use crate::outbox::{Delivery, Outgoing};
+use crate::printable::printable;
 use crate::router::route_cache::Verdict;
 use crate::router::{FanOut, Route, Subscription};
 use crate::session::{Action, PublishOutcome, PublishToken};
@@ -125,20 +126,21 @@ impl Connection {
 
     fn deny_publish(&mut self, topic: &TopicName) -> PublishOutcome {
         self.shared.metrics.publishes_denied(1);
-        let (identity, client) = (&*self.lease.key().identity, &**self.session.client_id());
+        let identity = &*self.lease.key().identity;
+        let client = &*printable(self.session.client_id());
+        let shown = &*printable(shortened(topic));
         if self.denials.is_news("publish", topic) {
             tracing::warn!(
                 code = "ENV-A601",
                 identity,
                 client,
-                topic = &**topic,
-                "{identity} may not publish to {topic}: no access rule allows it",
+                topic = shown,
+                "{identity} may not publish to {shown}: no access rule allows it",
             );
         }
         let reason_string = (self.session.version() == ProtocolVersion::V5).then(|| {
-            let topic = shortened(topic);
             ByteString::from(format!(
-                "ENV-A601: identity \"{identity}\" may not publish to \"{topic}\""
+                "ENV-A601: identity \"{identity}\" may not publish to \"{shown}\""
             ))
         });
         PublishOutcome::NotAuthorized { reason_string }
@@ -192,13 +194,15 @@ impl Connection {
     fn deny_subscribe(&mut self, filter: &TopicFilter) {
         self.shared.metrics.subscribes_denied(1);
         if self.denials.is_news("subscribe", filter) {
-            let (identity, client) = (&*self.lease.key().identity, &**self.session.client_id());
+            let identity = &*self.lease.key().identity;
+            let client = &*printable(self.session.client_id());
+            let shown = &*printable(shortened(filter));
             tracing::warn!(
                 code = "ENV-A602",
                 identity,
                 client,
-                filter = &**filter,
-                "{identity} may not subscribe to {filter}: no access rule covers it",
+                filter = shown,
+                "{identity} may not subscribe to {shown}: no access rule covers it",
             );
         }
     }
