@@ -28,7 +28,11 @@ pub(crate) async fn accept(shared: Arc<Shared>, socket: TcpListener, kind: Liste
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => welcome(&shared, stream, peer, kind),
+            Ok((stream, peer)) => {
+                // A listener for both families shows IPv4 peers as ::ffff:a.b.c.d.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                welcome(&shared, stream, peer, kind);
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections: {error}; the next attempt is in {} ms", RETRY.as_millis());
@@ -273,3 +277,26 @@ impl Drop for PanicWitness {
 
 /// Out of file descriptors, usually: somebody must close some first.
 const RETRY: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_gives_the_place_back() {
+        let (metrics, count) = (Arc::new(Metrics::default()), ConnectionCount::new(1));
+        let place = count.enter();
+        assert!(place.is_some() && count.enter().is_none());
+        let witness = PanicWitness(Arc::clone(&metrics));
+        let task = tokio::spawn(async move {
+            let _held = (place, witness);
+            tokio::task::yield_now().await;
+            panic!("a bug");
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(metrics.snapshot().connection_panics, 1);
+        assert_eq!(count.current(), 0);
+        drop(PanicWitness(Arc::clone(&metrics)));
+        assert_eq!(metrics.snapshot().connection_panics, 1);
+    }
+}

@@ -1,5 +1,10 @@
 //! Messages through the whole broker: who gets what, how, and who gets nothing.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
 mod support;
 
 use enviomq_broker::{BrokerConfig, DropReason};

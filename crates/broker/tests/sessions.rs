@@ -1,5 +1,10 @@
 //! Sessions through the whole broker: takeover, absence, expiry, Will, shutdown.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
 mod support;
 
 use std::time::Duration;

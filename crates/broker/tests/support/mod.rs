@@ -1,11 +1,15 @@
 //! A broker and clients that speak MQTT packet by packet, over links in memory.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    unreachable_pub,
+    reason = "a module of tests has nobody to be public for"
+)]
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use enviomq_broker::{AccessPolicy, Broker, BrokerConfig, BrokerHandle, Parts};
+use enviomq_broker::{AccessPolicy, Broker, BrokerConfig, BrokerHandle, MetricsSnapshot, Parts};
 use mqtt::{
     Ack, Codec, ConnAck, Connect, ControlPacket, Disconnect, PacketId, ProtocolVersion, Publish,
     QoS, ReasonCode, Subscribe, SubscriptionOptions, TopicFilter, Unsubscribe, Will,
@@ -26,6 +30,18 @@ pub fn broker_with(config: BrokerConfig) -> BrokerHandle {
         listeners: Vec::new(),
     };
     Broker::start(config, parts).unwrap()
+}
+
+/// Waits until the broker has counted this.
+pub async fn until(broker: &BrokerHandle, counted: impl Fn(&MetricsSnapshot) -> bool) {
+    let waiting = async {
+        while !counted(&broker.metrics()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(10);
+    let done = tokio::time::timeout(patience, waiting).await;
+    assert!(done.is_ok(), "{:?}", broker.metrics());
 }
 
 /// One client.
