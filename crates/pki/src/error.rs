@@ -245,7 +245,7 @@ impl PkiError {
             PkiError::Algorithm { .. } => "ENV-C211",
             PkiError::Request { .. } => "ENV-C212",
             PkiError::Name { .. } => "ENV-I502",
-            PkiError::ServerName { .. } => "ENV-N310",
+            PkiError::ServerName { .. } => "ENV-N324",
             PkiError::Token(error) => error.code(),
             PkiError::Crypto { .. } => "ENV-P801",
             PkiError::Tls(_) => "ENV-P802",

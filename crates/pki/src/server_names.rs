@@ -164,7 +164,7 @@ fe800000000000000242acfffe110002 02 40 20 80     eth0";
         for name in ["", "a b", "a/b", "-x-", "ñandú", "*.x", "999.1.1.1.1:8883"] {
             assert_eq!(
                 checked(&[name.to_owned()]).unwrap_err().code(),
-                "ENV-N310",
+                "ENV-N324",
                 "{name}"
             );
         }
