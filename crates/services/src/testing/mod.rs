@@ -4,6 +4,7 @@ mod catalogue;
 mod guard;
 mod login;
 mod publisher;
+mod run;
 mod subscriber;
 
 use std::sync::Arc;
