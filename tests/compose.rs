@@ -71,12 +71,17 @@ impl Composition {
     }
 
     fn compose(&self, arguments: &[&str]) -> String {
+        run(Self::command(arguments))
+    }
+
+    fn command(arguments: &[&str]) -> Command {
         let mut command = Command::new("docker-compose");
         command
             .args(["--project-name", PROJECT, "--file"])
-            .arg(root().join("compose.yaml"));
-        command.args(arguments).env("ENVIOMQ_IMAGE", IMAGE);
-        run(command)
+            .arg(root().join("compose.yaml"))
+            .args(arguments)
+            .env("ENVIOMQ_IMAGE", IMAGE);
+        command
     }
 
     fn id(&self, service: &str) -> String {
@@ -136,9 +141,11 @@ impl Drop for Composition {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // Captured by the test runner and shown with the failure.
-            println!("{}", self.compose(&["logs", "--no-color"]));
+            if let Ok(logs) = Self::command(&["logs", "--no-color"]).output() {
+                println!("{}", String::from_utf8_lossy(&logs.stdout));
+            }
         }
-        self.compose(&["down", "--volumes", "--timeout", "10"]);
+        let _ = Self::command(&["down", "--volumes", "--timeout", "10"]).output();
     }
 }
 

@@ -100,9 +100,10 @@ fn run(page: &str) {
     assert!(blocks.len() >= 4, "{blocks:?}");
     let mut running = Vec::new();
     for Block { how, script } in blocks {
-        let mut command = Command::new("bash");
+        // Line by line, also where a program would save up its lines because it sees a pipe.
+        let mut command = Command::new("stdbuf");
         command
-            .args(["-e", "-c", &script])
+            .args(["-oL", "bash", "-e", "-c", &script])
             .current_dir(&folder)
             .env_remove("CARGO_TARGET_DIR")
             .env("CARGO_TERM_COLOR", "never");

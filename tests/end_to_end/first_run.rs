@@ -157,7 +157,7 @@ fn each_taken_port_is_named_with_the_way_out() {
     let ports = Ports::free();
     for taken in [ports.broker, ports.publisher, ports.subscriber] {
         let _holder = TcpListener::bind(("127.0.0.1", taken)).unwrap();
-        refused("ENV-N307", &taken.to_string(), |language| {
+        refused("ENV-N320", &taken.to_string(), |language| {
             Up::command(&data, ports, &["--lang", language])
         });
     }
@@ -213,7 +213,7 @@ fn a_clock_before_the_certificate_is_named_with_the_way_out() {
     // Setting the machine's clock back would hit everybody on it; a server certificate
     // from the future, of the same authority and with the same key, is the same to us.
     certificate_of_tomorrow(&data);
-    refused("ENV-C202", "server", |language| {
+    refused("ENV-C202", "localhost", |language| {
         Up::command(&data, ports, &["--lang", language])
     });
 }

@@ -1,17 +1,31 @@
 //! Who may not come in, and the one line of the broker's log that says who and why.
 
-use support::{ForeignAuthority, Mosquitto, Pair, Ports, Up, finish};
+use std::path::Path;
 
-/// Lets mosquitto_pub try, and returns the broker's line about it.
-///
-/// The self-test of the first run has left refusals in the log, so this is a second run.
+use support::{ForeignAuthority, Mosquitto, Pair, Ports, Up, finish, until};
+
+/// The broker's lines about those it has refused.
+fn refusals(up: &Up) -> Vec<serde_json::Value> {
+    let lines = up.program.lines();
+    let lines = lines
+        .iter()
+        .filter(|line| line.contains(r#""event":"refused""#));
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Starts a system whose self-test has left its three refusals in the log.
+fn start(folder: &Path) -> Up {
+    let up = Up::start(&folder.join("data"), Ports::free());
+    until("the self-test is logged", || refusals(&up).len() == 3);
+    up
+}
+
+/// Lets mosquitto_pub try, and returns the one line of the broker about it.
 fn refused(pair: impl Fn(&Up) -> Option<Pair>, code: &str) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let ports = Ports::free();
-    assert_eq!(Up::start(&data, ports).program.terminate().code(), 0);
-    let up = Up::start(&data, ports);
-
+    let up = start(folder.path());
     let trust = up.trust();
     let mosquitto = Mosquitto {
         port: up.ports.broker,
@@ -24,28 +38,17 @@ fn refused(pair: impl Fn(&Up) -> Option<Pair>, code: &str) -> serde_json::Value 
     let ended = finish(command);
     assert_ne!(ended.code(), 0, "{}", ended.text());
 
-    let line = up
-        .program
-        .wait_for_line(code, |line| line.starts_with('{') && line.contains(code));
-    let about = up
-        .program
-        .lines()
-        .iter()
-        .filter(|line| line.contains(code))
-        .count();
-    assert_eq!(
-        about,
-        1,
-        "one refusal, one line:\n{}",
-        up.program.lines().join("\n")
-    );
+    until("the refusal is logged", || refusals(&up).len() > 3);
     let received = up.subscriber().get("/").text;
     assert!(!received.contains("let me in"), "{received}");
-    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let text = line.to_string();
+    let mut ours = refusals(&up).split_off(3);
+    assert_eq!(ours.len(), 1, "one refusal, one line: {ours:?}");
+    let line = ours.remove(0);
+    assert_eq!(line["code"], code, "{line}");
+    let message = line["message"].as_str().unwrap();
     assert!(
-        text.contains("127.0.0.1:") || text.contains("[::1]:"),
-        "from where: {text}"
+        message.contains("127.0.0.1:") || message.contains("[::1]:"),
+        "from where: {line}"
     );
     line
 }
@@ -79,13 +82,13 @@ fn a_server_certificate_does_not_make_a_client() {
 #[test]
 fn plain_mqtt_on_the_tls_port_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let up = Up::start(&folder.path().join("data"), Ports::free());
+    let up = start(folder.path());
     let mut command = std::process::Command::new("mosquitto_pub");
     command.args(["-h", "localhost", "-p", &up.ports.broker.to_string()]);
     command.args(["-t", "chat/mensaje", "-m", "in the clear", "-q", "1"]);
     let ended = finish(command);
     assert_ne!(ended.code(), 0, "{}", ended.text());
-    up.program.wait_for_line("a word about plain MQTT", |line| {
-        line.starts_with('{') && line.to_lowercase().contains("plain")
-    });
+    until("the refusal is logged", || refusals(&up).len() > 3);
+    let line = &refusals(&up)[3];
+    assert_eq!(line["code"], "ENV-T404", "{line}");
 }

@@ -17,9 +17,11 @@ fn line(up: &Up, program: &str) -> String {
 }
 
 /// Runs `line` as a person would, after pasting it and typing `more`.
+///
+/// Under stdbuf, because into a pipe mosquitto would print its `-d` lines at the very end.
 fn pasted(line: &str, more: &str) -> Command {
     let mut command = Command::new("bash");
-    command.args(["-c", &format!("exec {line} {more}")]);
+    command.args(["-c", &format!("exec stdbuf -oL {line} {more}")]);
     command
 }
 

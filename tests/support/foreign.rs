@@ -30,9 +30,12 @@ pub struct Mosquitto<'a> {
 
 impl Mosquitto<'_> {
     /// `mosquitto_pub` or `mosquitto_sub` with the connection's options.
+    ///
+    /// Under stdbuf, because into a pipe they would print their `-d` lines at the very end.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new("stdbuf");
         command
+            .args(["-oL", program])
             .args(["-h", "localhost", "-V", self.version, "-p"])
             .arg(self.port.to_string())
             .arg("--cafile")

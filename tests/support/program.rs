@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -22,6 +22,19 @@ pub struct Program {
 struct Output {
     state: Mutex<State>,
     changed: Condvar,
+}
+
+impl Output {
+    /// A waiting test that gave up must not take the reading threads with it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps until something was printed, a stream has ended, or the time is over.
+    fn changed<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        let woken = self.changed.wait_timeout(state, limit);
+        woken.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 #[derive(Default)]
@@ -89,7 +102,7 @@ impl Program {
             Err(why) => panic!("{name}: {why}"),
         };
         let output = Arc::new(Output::default());
-        output.state.lock().unwrap().open_streams = 2;
+        output.lock().open_streams = 2;
         watch(child.stdout.take().unwrap(), Arc::clone(&output));
         watch(child.stderr.take().unwrap(), Arc::clone(&output));
         Self {
@@ -126,7 +139,7 @@ impl Program {
 
     fn wait(&self, limit: Duration, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + limit;
-        let mut state = self.output.state.lock().unwrap();
+        let mut state = self.output.lock();
         loop {
             if let Some(line) = state.lines.iter().find(|line| is_it(line)) {
                 return line.clone();
@@ -138,13 +151,13 @@ impl Program {
                 self.name,
                 state.lines.join("\n")
             );
-            state = self.output.changed.wait_timeout(state, left).unwrap().0;
+            state = self.output.changed(state, left);
         }
     }
 
     /// Everything printed so far.
     pub fn lines(&self) -> Vec<String> {
-        self.output.state.lock().unwrap().lines.clone()
+        self.output.lock().lines.clone()
     }
 
     /// Waits until it ends by itself.
@@ -161,7 +174,7 @@ impl Program {
     /// If it does not.
     pub fn ended_within(mut self, limit: Duration) -> Ended {
         let deadline = Instant::now() + limit;
-        let mut state = self.output.state.lock().unwrap();
+        let mut state = self.output.lock();
         // Both streams end when the process does, unless it left a child that holds them.
         while state.open_streams > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -171,7 +184,7 @@ impl Program {
                 self.name,
                 state.lines.join("\n")
             );
-            state = self.output.changed.wait_timeout(state, left).unwrap().0;
+            state = self.output.changed(state, left);
         }
         let lines = state.lines.clone();
         drop(state);
@@ -234,10 +247,10 @@ fn watch(stream: impl Read + Send + 'static, output: Arc<Output>) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            output.state.lock().unwrap().lines.push(line);
+            output.lock().lines.push(line);
             output.changed.notify_all();
         }
-        output.state.lock().unwrap().open_streams -= 1;
+        output.lock().open_streams -= 1;
         output.changed.notify_all();
     });
 }

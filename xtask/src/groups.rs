@@ -71,7 +71,11 @@ impl Group {
     }
 
     fn job(self, workspace: &Workspace) -> Job {
-        let job = workspace.cargo("test").args(["--locked", "--no-fail-fast"]);
+        let job = workspace
+            .cargo("test")
+            .args(["--locked", "--no-fail-fast"])
+            // What a test prints explains it; backtraces of the test runner only bury that.
+            .env("RUST_BACKTRACE", "0");
         if self == Self::Unit {
             return job
                 .args(["--workspace"])
