@@ -11,7 +11,7 @@
 //! apart from moving: [`Transport::readable`] and [`Transport::writable`] wait, are cancel safe,
 //! and belong to one task.
 //!
-//! The 64 KiB buffers belong to the worker thread ([`buffer`]), not to the connection. A
+//! The 64 KiB buffers belong to the worker thread, not to the connection. A
 //! connection holds memory of its own only while a record is incomplete or the socket refuses
 //! bytes, so an idle one costs what rustls keeps and nothing else.
 //!
