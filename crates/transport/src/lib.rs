@@ -22,6 +22,7 @@ mod error;
 mod handshake;
 mod hello;
 mod link;
+mod machine;
 mod memory;
 mod tcp;
 mod tls;
