@@ -90,7 +90,11 @@ impl DataFolder {
             .with("folder", self.0.display())
             .with("user", user)
             .because(error)
-            .mend(format!("sudo chown -R {user} {}", self.0.display()))
+            .mend(if self.0.exists() {
+                format!("sudo chown -R {user} {}", self.0.display())
+            } else {
+                "enviomq up --data-dir ~/enviomq-data".to_owned()
+            })
     }
 }
 
@@ -107,6 +111,8 @@ pub(crate) struct Running {
     pub(crate) address: String,
     /// `host:port` where its `/healthz` answers.
     pub(crate) health: String,
+    /// Pages: the `host:port` of their broker.
+    pub(crate) broker: Option<String>,
 }
 
 impl Running {

@@ -38,6 +38,7 @@ fn translate(command: Command, language: Language, path: &str) -> Command {
     let mut order = 0;
     let mut command = command
         .disable_help_subcommand(true)
+        .args_override_self(true)
         .disable_help_flag(true)
         .help_template(template)
         .subcommand_help_heading(language.text("help.commands"))

@@ -9,7 +9,7 @@ use pki::tls::ClientTls;
 use pki::{Generations, Identity, LoadedPair, PkiError};
 
 use crate::certificates::trusted_roots;
-use crate::cli::{ConnectArgs, Protocol};
+use crate::cli::{ConnectArgs, Page, Protocol};
 use crate::config::{Endpoint, Raw, Setting as _, Source};
 use crate::context::Context;
 use crate::data_folder::{DataFolder, Running};
@@ -23,15 +23,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Gathers certificate, trust and address; `identity` is used where none was named.
+    /// Gathers certificate, trust and address; where nothing is said, those of `page`.
     pub(super) fn prepare(
         context: &Context,
         arguments: &ConnectArgs,
-        identity: &str,
+        page: Page,
         timeout: Duration,
     ) -> Result<Self, Failure> {
         let data = DataFolder::at(&context.data_dir);
-        let pair = load_pair(context, &data, arguments, identity)?;
+        let pair = load_pair(context, &data, arguments, page.name())?;
         let identity = match pair.chain().first().map(Identity::from_certificate) {
             Some(Ok(identity)) => identity.name,
             // The broker will say what it thinks of such a certificate.
@@ -42,7 +42,7 @@ impl Connection {
             None => trusted_roots(&data)?,
         };
         let tls = Arc::new(ClientTls::new(Some(&pair), &roots).map_err(unfit)?);
-        let endpoint = endpoint(context, &data, arguments);
+        let endpoint = endpoint(context, &data, arguments, page);
         let client_id = format!("enviomq-cli-{:08x}", fastrand::u32(..));
         let mut options = Options::new(endpoint.host, endpoint.port, client_id);
         options.version = match arguments.protocol {
@@ -111,14 +111,23 @@ fn unfit(error: PkiError) -> Failure {
     }
 }
 
-/// Flags first; then what was configured; then the broker that ran here last; then the default.
-fn endpoint(context: &Context, data: &DataFolder, arguments: &ConnectArgs) -> Endpoint {
-    let configured = &context.config.publisher.broker;
-    let was_set = context.values.source("publisher.broker") != &Source::Default;
-    let ran_here = Running::read(data, "broker")
-        .filter(|_| !was_set)
-        .and_then(|running| Endpoint::read(&Raw::One(running.address)).ok());
-    let mut endpoint = ran_here.unwrap_or_else(|| configured.clone());
+/// Flags first; then what was configured; then the broker that ran in this data folder last,
+/// or that its page was connected to; then the default.
+fn endpoint(context: &Context, data: &DataFolder, arguments: &ConnectArgs, page: Page) -> Endpoint {
+    let (key, configured) = match page {
+        Page::Publisher => ("publisher.broker", &context.config.publisher.broker),
+        Page::Subscriber => ("subscriber.broker", &context.config.subscriber.broker),
+    };
+    let ran_here = || {
+        Running::read(data, "broker")
+            .map(|running| running.address)
+            .or_else(|| Running::read(data, page.name())?.broker)
+            .and_then(|address| Endpoint::read(&Raw::One(address)).ok())
+    };
+    let mut endpoint = match context.values.source(key) {
+        Source::Default => ran_here().unwrap_or_else(|| configured.clone()),
+        _ => configured.clone(),
+    };
     if let Some(host) = &arguments.host {
         endpoint.host.clone_from(host);
         // Another host's broker does not share the port of ours.

@@ -9,7 +9,7 @@ use mqtt::{QoS, ReasonCode, TopicName};
 
 use super::Outcome as End;
 use super::connection::Connection;
-use crate::cli::PubArgs;
+use crate::cli::{Page, PubArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output;
@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context, arguments: &PubArgs) -> End {
             .exit(Exit::Usage)
     })?;
     let timeout = Duration::from_secs(arguments.timeout);
-    let connection = Connection::prepare(context, &arguments.connect, "publisher", timeout)?;
+    let connection = Connection::prepare(context, &arguments.connect, Page::Publisher, timeout)?;
     let payload = payload(arguments)?;
     let size = payload.len();
 

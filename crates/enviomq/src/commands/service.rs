@@ -81,9 +81,8 @@ async fn run(
     };
     let mut running = page::start(context, start, stop.child_token())?;
     tokio::spawn(renew(data, name, enrol, running.tls.clone(), stop.clone()));
-    tokio::select! {
-        _ = &mut running.ready => announce(context, page, &running.link)?,
-        () = stop.cancelled() => {}
+    if let Some(Ok(())) = stop.run_until_cancelled(&mut running.ready).await {
+        announce(context, page, &running.link)?;
     }
     let ended = tokio::select! {
         ended = &mut running.task => Some(ended),

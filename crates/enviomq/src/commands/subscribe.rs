@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Outcome;
 use super::connection::Connection;
 use super::publish::quality;
-use crate::cli::{Format, SubArgs};
+use crate::cli::{Format, Page, SubArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::{output, shutdown};
@@ -27,8 +27,12 @@ pub(crate) async fn run(context: &Context, arguments: &SubArgs) -> Outcome {
     let deadline = arguments
         .timeout
         .map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let connection =
-        Connection::prepare(context, &arguments.connect, "subscriber", CONNECT_TIMEOUT)?;
+    let connection = Connection::prepare(
+        context,
+        &arguments.connect,
+        Page::Subscriber,
+        CONNECT_TIMEOUT,
+    )?;
     let stop = shutdown::on_signal().map_err(|error| Failure::new("ENV-P803").because(error))?;
 
     let (client, messages) = Client::start(connection.options.clone());

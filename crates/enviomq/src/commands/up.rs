@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use pki::Authority;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Outcome;
@@ -193,10 +194,11 @@ impl Everything {
             mut subscriber,
             stop,
         } = self;
-        let answered = futures_ready(publisher.ready, subscriber.ready);
-        let announced = tokio::select! {
-            () = answered => announcement.ready(&publisher.link, &subscriber.link),
-            () = stop.cancelled() => Ok(()),
+        let answered = both_answer(publisher.ready, subscriber.ready);
+        let announced = match stop.run_until_cancelled(answered).await {
+            Some(true) => announcement.ready(&publisher.link, &subscriber.link),
+            // Told to stop, or a page has ended before it answered; why is told below.
+            Some(false) | None => Ok(()),
         };
         drop(hold);
         let ended = match announced {
@@ -222,12 +224,9 @@ impl Everything {
     }
 }
 
-async fn futures_ready(
-    publisher: tokio::sync::oneshot::Receiver<()>,
-    subscriber: tokio::sync::oneshot::Receiver<()>,
-) {
-    // A page that never answers ends its task, which is watched elsewhere.
-    let _ = tokio::join!(publisher, subscriber);
+/// Whether both pages have come to answer requests.
+async fn both_answer(publisher: oneshot::Receiver<()>, subscriber: oneshot::Receiver<()>) -> bool {
+    tokio::try_join!(publisher, subscriber).is_ok()
 }
 
 /// Why a page that should run for ever does not.

@@ -7,11 +7,14 @@
 
 mod document;
 mod file;
+mod place;
 mod settings;
 mod sources;
+mod unit;
 mod value;
 
 pub(crate) use document::{example_file, reference_page};
+pub(crate) use place::{Endpoint, Listen};
 pub(crate) use settings::{Access, Config};
 pub(crate) use sources::{Source, Values};
-pub(crate) use value::{AccessRule, Endpoint, Listen, LogFormat, LogLevel, Raw, Setting};
+pub(crate) use value::{AccessRule, LogFormat, LogLevel, Raw, Setting};

@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::place::{Endpoint, Listen};
 use super::sources::Values;
-use super::value::{
-    AccessRule, ByteSize, Endpoint, FilterText, Listen, LogFormat, LogLevel, Setting, Span,
-    TopicText,
-};
+use super::unit::{ByteSize, Span};
+use super::value::{AccessRule, FilterText, LogFormat, LogLevel, Setting, TopicText};
 use crate::failure::Failure;
 
 /// One key, as the example file, the reference page and error messages know it.

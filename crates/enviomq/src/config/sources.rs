@@ -172,7 +172,6 @@ fn bad_value(key: &Key, raw: &Raw, source: &Source, problem: &str) -> Failure {
         .with("key", key.path)
         .with("value", raw)
         .with("source", source)
-        .with("kind", key.kind.replace('`', ""))
         .because(problem)
         .exit(Exit::Usage)
         .mend("enviomq config show")

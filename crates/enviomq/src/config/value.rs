@@ -1,10 +1,9 @@
-//! Values: text into types that cannot be wrong, with units where there are units.
+//! Values: text into types that cannot be wrong.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
@@ -132,142 +131,6 @@ impl Word for SocketAddr {
     }
 }
 
-/// Where to listen: one address, or `*:PORT` for every address of both families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listen {
-    Everywhere(u16),
-    At(SocketAddr),
-}
-
-impl Listen {
-    /// The port.
-    pub(crate) fn port(self) -> u16 {
-        match self {
-            Self::Everywhere(port) => port,
-            Self::At(address) => address.port(),
-        }
-    }
-
-    /// The same place with another port.
-    pub(crate) fn with_port(self, port: u16) -> Self {
-        match self {
-            Self::Everywhere(_) => Self::Everywhere(port),
-            Self::At(address) => Self::At(SocketAddr::new(address.ip(), port)),
-        }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Everywhere(port) => write!(f, "*:{port}"),
-            Self::At(address) => address.fmt(f),
-        }
-    }
-}
-
-impl Word for Listen {
-    const KIND: &'static str = "`ADDRESS:PORT`, or `*:PORT` for every address";
-
-    fn read_word(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("*:").map(u16::from_str) {
-            Some(Ok(port)) => Ok(Self::Everywhere(port)),
-            Some(Err(_)) => Err("not a port from 0 to 65535".into()),
-            None => SocketAddr::read_word(text).map(Self::At),
-        }
-    }
-}
-
-/// A place to connect to: host name or address, and port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl Word for Endpoint {
-    const KIND: &'static str = "`HOST:PORT`";
-
-    fn read_word(text: &str) -> Result<Self, String> {
-        let (host, port) = text
-            .rsplit_once(':')
-            .ok_or("the port is missing, for example localhost:8883")?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err("the host is missing, for example localhost:8883".into());
-        }
-        let port = port.parse().map_err(|_| "not a port from 0 to 65535")?;
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
-    }
-}
-
-/// A number of bytes: `64 MiB`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ByteSize(pub(crate) u64);
-
-impl Word for ByteSize {
-    const KIND: &'static str = "a size: `B`, `KiB`, `MiB` or `GiB`";
-
-    fn read_word(text: &str) -> Result<Self, String> {
-        let units = [
-            ("B", 1),
-            ("KiB", 1 << 10),
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-        ];
-        with_unit(text, &units, "use B, KiB, MiB or GiB, for example 64 MiB").map(Self)
-    }
-}
-
-/// A length of time: `30 d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span(pub(crate) Duration);
-
-impl Word for Span {
-    const KIND: &'static str = "a time: `s`, `min`, `h` or `d`";
-
-    fn read_word(text: &str) -> Result<Self, String> {
-        let units = [("s", 1), ("min", 60), ("h", 3_600), ("d", 86_400)];
-        with_unit(text, &units, "use s, min, h or d, for example 30 d")
-            .map(|seconds| Self(Duration::from_secs(seconds)))
-    }
-}
-
-fn with_unit(text: &str, units: &[(&str, u64)], advice: &str) -> Result<u64, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("it does not begin with a whole number; {advice}"))?;
-    let unit = unit.trim();
-    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
-        return Err(if unit.is_empty() {
-            format!("the unit is missing; {advice}")
-        } else {
-            format!("{unit:?} is not a unit; {advice}")
-        });
-    };
-    number
-        .checked_mul(*factor)
-        .ok_or_else(|| format!("it is too large; {advice}"))
-}
-
 /// The least important level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogLevel(pub(crate) LevelFilter);
@@ -370,45 +233,6 @@ mod tests {
 
     fn one(text: &str) -> Raw {
         Raw::One(text.into())
-    }
-
-    #[test]
-    fn sizes_and_times_need_a_unit_we_know() {
-        assert_eq!(ByteSize::read(&one("64 MiB")), Ok(ByteSize(64 << 20)));
-        assert_eq!(ByteSize::read(&one("1_024B")), Ok(ByteSize(1024)));
-        assert_eq!(
-            Span::read(&one("30 d")),
-            Ok(Span(Duration::from_secs(30 * 86_400)))
-        );
-        assert_eq!(
-            ByteSize::read(&one("64 MBB")).unwrap_err(),
-            "\"MBB\" is not a unit; use B, KiB, MiB or GiB, for example 64 MiB"
-        );
-        assert!(
-            Span::read(&one("30"))
-                .unwrap_err()
-                .starts_with("the unit is missing")
-        );
-        assert!(ByteSize::read(&one("99999999999 GiB")).is_err());
-    }
-
-    #[test]
-    fn a_place_to_listen_is_an_address_or_everywhere() {
-        assert_eq!(Listen::read(&one("*:8883")), Ok(Listen::Everywhere(8883)));
-        assert_eq!(
-            Listen::read(&one("[::1]:1")).map(|listen| listen.to_string()),
-            Ok("[::1]:1".into())
-        );
-        assert!(Listen::read(&one("8883")).is_err());
-        assert!(Listen::read(&one("*:70000")).is_err());
-    }
-
-    #[test]
-    fn an_endpoint_keeps_ipv6_brackets_out_of_the_host() {
-        let endpoint = Endpoint::read(&one("[fe80::1]:8883")).unwrap();
-        assert_eq!(endpoint.host, "fe80::1");
-        assert_eq!(endpoint.to_string(), "[fe80::1]:8883");
-        assert!(Endpoint::read(&one("localhost")).is_err());
     }
 
     #[test]

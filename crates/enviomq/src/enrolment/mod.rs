@@ -18,6 +18,8 @@ mod join;
 mod newcomer;
 mod renewal;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use join::JoinTokens;
 pub(crate) use newcomer::{Enrolment, enrol};

@@ -55,11 +55,19 @@ pub(crate) async fn enrol(
             Ok(granted) => return install(enrolment, &granted, key).map(Some),
             Err(Attempt::Refused(failure)) => return Err(failure),
             Err(Attempt::Later(reason)) => {
+                if pause.is_longest() {
+                    tracing::warn!(
+                        identity = enrolment.name,
+                        "still not enrolled; if it was before and lost its folder, remove \
+                         broker/enrolled/{} from the broker's data folder and restart the broker",
+                        enrolment.name
+                    );
+                }
                 let wait = pause.next();
                 tracing::info!(
                     identity = enrolment.name,
                     reason,
-                    wait_ms = wait.as_millis(),
+                    wait_ms = wait.as_millis() as u64,
                     "not enrolled yet"
                 );
                 if stop
@@ -222,13 +230,19 @@ pub(super) fn judge(answer: &Answer) -> Result<Granted, Judged> {
 struct Pause(Duration);
 
 impl Pause {
+    const LONGEST: Duration = Duration::from_secs(5);
+
     fn new() -> Self {
         Self(Duration::from_millis(200))
     }
 
+    fn is_longest(&self) -> bool {
+        self.0 == Self::LONGEST
+    }
+
     fn next(&mut self) -> Duration {
         let pause = self.0;
-        self.0 = (self.0 * 2).min(Duration::from_secs(5));
+        self.0 = (self.0 * 2).min(Self::LONGEST);
         pause.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 }

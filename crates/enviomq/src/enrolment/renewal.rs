@@ -24,16 +24,26 @@ pub(crate) async fn renew_over_network(
     endpoint: &Endpoint,
 ) -> Result<Option<LoadedPair>, Failure> {
     let now = SystemTime::now();
-    let generations = Generations::at(data.identity(name));
-    let held = generations.load(now)?;
-    if !held.needs_renewal(now) {
-        return Ok(None);
+    let held = Generations::at(data.identity(name)).load(now)?;
+    if held.needs_renewal(now) {
+        replace(data, name, endpoint, &held).await.map(Some)
+    } else {
+        Ok(None)
     }
+}
+
+/// Asks for a successor of `held` and installs it.
+pub(super) async fn replace(
+    data: &DataFolder,
+    name: &str,
+    endpoint: &Endpoint,
+    held: &LoadedPair,
+) -> Result<LoadedPair, Failure> {
     let key = KeyPair::generate()?;
     let body = RenewRequest {
         csr: key.to_csr(name)?,
     };
-    let tls = ClientTls::new(Some(&held), &trusted_roots(data)?)?;
+    let tls = ClientTls::new(Some(held), &trusted_roots(data)?)?;
     let mut config = (*tls.config()).clone();
     config.alpn_protocols = vec![RENEW_ALPN.to_vec()];
     let body = serde_json::json!(body).to_string();
@@ -54,5 +64,6 @@ pub(crate) async fn renew_over_network(
         chain: pki::certificates_from_pem(&granted.chain)?,
         key,
     };
-    Ok(Some(generations.install(&issued, now)?))
+    let generations = Generations::at(data.identity(name));
+    Ok(generations.install(&issued, SystemTime::now())?)
 }

@@ -131,6 +131,7 @@ pub(crate) fn start(
     let running = Running {
         address: endpoint.to_string(),
         health: health_address.to_string(),
+        broker: None,
     };
     running.write(&data, "broker")?;
     tracing::info!(listen = %config.broker.listen, "broker is listening");

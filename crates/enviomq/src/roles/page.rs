@@ -155,6 +155,7 @@ pub(crate) fn start(
     let running = Running {
         address: url,
         health: crate::commands::reachable(address).to_string(),
+        broker: Some(start.broker.to_string()),
     };
     running.write(&data, name)?;
 

@@ -106,7 +106,7 @@ impl<'a> Announcement<'a> {
         }
         let server = &certificates.server;
         let port = endpoint.port;
-        let names = names_for_people(server);
+        let names = names_for_people(server, &self.context.config.broker.names);
         let days = days_left(server);
         let key = match server.change {
             Change::Kept => "up.server",
@@ -225,13 +225,24 @@ impl<'a> Announcement<'a> {
 /// The longest label, "Prueba de extremo a extremo".
 const LABEL_WIDTH: usize = 27;
 
-/// Names a person would type; the rest of a long list is only counted.
-fn names_for_people(server: &Ready) -> String {
-    const SHOWN: usize = 6;
-    let names = &server.pair.leaf().names;
-    let mut text = names[..names.len().min(SHOWN)].join(" ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" +{}", names.len() - SHOWN));
+/// The names asked for, then those found; the rest of a long list is only counted.
+fn names_for_people(server: &Ready, asked: &[String]) -> String {
+    const FOUND_SHOWN: usize = 6;
+    let found = server
+        .pair
+        .leaf()
+        .names
+        .iter()
+        .filter(|name| !asked.contains(name));
+    let count = found.clone().count();
+    let shown: Vec<&str> = asked
+        .iter()
+        .chain(found.take(FOUND_SHOWN))
+        .map(String::as_str)
+        .collect();
+    let mut text = shown.join(" ");
+    if count > FOUND_SHOWN {
+        text.push_str(&format!(" +{}", count - FOUND_SHOWN));
     }
     text
 }

@@ -1,0 +1,182 @@
+//! Enrolment told from both sides, over a real socket.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pki::tls::ServerTls;
+use pki::{Authority, Identity};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::renewal::replace;
+use super::{Enrolment, JoinTokens, Registrar, enrol, renew_over_network, serve};
+use crate::certificates;
+use crate::config::Endpoint;
+use crate::data_folder::DataFolder;
+
+/// A broker's enrolment listener, and a folder for everybody.
+struct School {
+    folder: TempDir,
+    endpoint: Endpoint,
+    authority: Arc<Authority>,
+    tokens: JoinTokens,
+}
+
+impl School {
+    async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::at(&folder.path().join("broker"));
+        let shared = folder.path().join("join");
+        std::fs::create_dir(&shared).unwrap();
+        pki::create_private_dir(&data.role("broker")).unwrap();
+        let (authority, _) = certificates::authority(&data, "Aula").unwrap();
+        let authority = Arc::new(authority);
+        let server = certificates::server(&data, &authority, &[]).unwrap();
+        let tls = Arc::new(ServerTls::new(&server.pair, authority.trust_roots()).unwrap());
+        let tokens = JoinTokens::new(&shared, &data);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = Endpoint {
+            host: "localhost".into(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let registrar = Registrar::new(authority.clone(), tls, Some(tokens.clone()));
+        tokio::spawn(serve(
+            listener,
+            Arc::new(registrar),
+            CancellationToken::new(),
+        ));
+        Self {
+            folder,
+            endpoint,
+            authority,
+            tokens,
+        }
+    }
+
+    fn data(&self, name: &str) -> DataFolder {
+        DataFolder::at(&self.folder.path().join(name))
+    }
+
+    fn token_file(&self, name: &str) -> PathBuf {
+        self.folder
+            .path()
+            .join("join")
+            .join(format!("{name}.token"))
+    }
+
+    async fn enrol(&self, data: &DataFolder, file: &Path) -> Result<pki::LoadedPair, String> {
+        let enrolment = Enrolment {
+            data,
+            name: "publisher",
+            token_file: file,
+            endpoint: &self.endpoint,
+        };
+        match enrol(&enrolment, &CancellationToken::new()).await {
+            Ok(pair) => Ok(pair.unwrap()),
+            Err(failure) => Err(failure.render(crate::language::Language::English)),
+        }
+    }
+}
+
+fn name_of(pair: &pki::LoadedPair) -> String {
+    Identity::from_certificate(&pair.chain()[0]).unwrap().name
+}
+
+#[tokio::test]
+async fn a_newcomer_becomes_who_its_token_says_and_trusts_that_root() {
+    let school = School::open().await;
+    school
+        .tokens
+        .leave(&school.authority, SystemTime::now())
+        .unwrap();
+    let data = school.data("newcomer");
+    let pair = school
+        .enrol(&data, &school.token_file("publisher"))
+        .await
+        .unwrap();
+    assert_eq!(name_of(&pair), "publisher");
+    assert_eq!(
+        certificates::trusted_roots(&data).unwrap(),
+        school.authority.trust_roots()
+    );
+    assert!(!school.token_file("publisher").exists());
+}
+
+#[tokio::test]
+async fn a_newcomer_waits_until_its_token_appears() {
+    let school = School::open().await;
+    let data = school.data("newcomer");
+    let file = school.token_file("publisher");
+    let waiting = school.enrol(&data, &file);
+    let arriving = async {
+        school
+            .tokens
+            .leave(&school.authority, SystemTime::now())
+            .unwrap();
+    };
+    let (enrolled, ()) = tokio::join!(waiting, arriving);
+    assert!(enrolled.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_has_used_is_refused_for_good() {
+    let school = School::open().await;
+    let now = SystemTime::now();
+    let life = Duration::from_secs(60);
+    let token = school
+        .authority
+        .tokens()
+        .mint("publisher", life, now)
+        .unwrap();
+    let file = school.folder.path().join("copied.token");
+    std::fs::write(&file, token).unwrap();
+    school.enrol(&school.data("first"), &file).await.unwrap();
+    let refused = school
+        .enrol(&school.data("second"), &file)
+        .await
+        .unwrap_err();
+    assert!(refused.contains("ENV-J703"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_token_of_another_name_is_not_spent() {
+    let school = School::open().await;
+    school
+        .tokens
+        .leave(&school.authority, SystemTime::now())
+        .unwrap();
+    let data = school.data("newcomer");
+    let refused = school
+        .enrol(&data, &school.token_file("subscriber"))
+        .await
+        .unwrap_err();
+    assert!(refused.contains("ENV-J707"), "{refused}");
+    assert!(school.token_file("subscriber").exists());
+}
+
+#[tokio::test]
+async fn a_certificate_in_use_vouches_for_its_successor() {
+    let school = School::open().await;
+    school
+        .tokens
+        .leave(&school.authority, SystemTime::now())
+        .unwrap();
+    let data = school.data("newcomer");
+    let old = school
+        .enrol(&data, &school.token_file("publisher"))
+        .await
+        .unwrap();
+
+    let fresh = renew_over_network(&data, "publisher", &school.endpoint)
+        .await
+        .unwrap();
+    assert!(fresh.is_none(), "a fresh certificate is kept");
+    let new = replace(&data, "publisher", &school.endpoint, &old)
+        .await
+        .unwrap();
+    assert_eq!(name_of(&new), "publisher");
+    assert_ne!(new.leaf().serial, old.leaf().serial);
+}
