@@ -23,7 +23,7 @@ pub(crate) fn bytes(content: &[u8]) -> Result<(), Failure> {
 /// Writes text as it is.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As [`bytes()`].
 pub(crate) fn text(content: &str) -> Result<(), Failure> {
     bytes(content.as_bytes())
 }
@@ -31,7 +31,7 @@ pub(crate) fn text(content: &str) -> Result<(), Failure> {
 /// Writes text and ends the line.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As [`bytes()`].
 pub(crate) fn line(content: &str) -> Result<(), Failure> {
     bytes(format!("{content}\n").as_bytes())
 }

@@ -121,7 +121,7 @@ impl Subscriber {
     }
 }
 
-/// Publisher and moment, as [`Publisher::publish`] wrote them.
+/// Publisher and moment, as `Publisher::publish` wrote them.
 fn stamp_of(payload: &[u8]) -> Result<(usize, u64), String> {
     let number = |range: std::ops::Range<usize>| {
         payload
