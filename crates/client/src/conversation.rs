@@ -25,6 +25,8 @@ pub(crate) struct Conversation<'a> {
     plain: BytesMut,
     /// A message the reader had no room for. Nothing more is read until it has.
     stalled: Option<Incoming>,
+    /// Bytes that what was read made us say, since the network last had taken everything.
+    answers: usize,
     session: &'a mut Session,
     doors: &'a mut Doors,
     messages: &'a mpsc::Sender<Incoming>,
@@ -54,6 +56,7 @@ impl<'a> Conversation<'a> {
             transport,
             plain,
             stalled: None,
+            answers: 0,
             session,
             doors,
             messages,
@@ -109,10 +112,12 @@ impl<'a> Conversation<'a> {
         let is_pending = self.transport.pending_write() > 0;
         let takes_commands = !is_pending && self.session.has_room();
         let has_stalled = self.stalled.is_some();
+        // Who wants ever more answers and takes none is not read until it does.
+        let is_heard = !has_stalled && self.answers < ANSWERS_MAX;
         let doors = &mut *self.doors;
         tokio::select! {
             () = Doors::asked_to_close(&mut doors.closing) => Ok(Event::Close),
-            ready = self.transport.readable(), if !has_stalled => {
+            ready = self.transport.readable(), if is_heard => {
                 ready.map(|()| Event::Readable).map_err(network)
             }
             ready = self.transport.writable(), if is_pending => {
@@ -156,6 +161,7 @@ impl<'a> Conversation<'a> {
 
     /// Decodes what was received until the reader has no room or a packet is incomplete.
     fn decode(&mut self) -> Result<(), ClientError> {
+        let before = self.session.out.len();
         while self.stalled.is_none() {
             let Some(packet) = self.session.codec().decode(&mut self.plain)? else {
                 break;
@@ -164,6 +170,7 @@ impl<'a> Conversation<'a> {
                 self.offer(message);
             }
         }
+        self.answers += self.session.out.len() - before;
         // What stays holds no more than itself of the 64 KiB it came in.
         if self.plain.is_empty() {
             self.plain = BytesMut::new();
@@ -200,6 +207,7 @@ impl<'a> Conversation<'a> {
         match written {
             Ok(()) => {
                 if self.transport.pending_write() == 0 {
+                    self.answers = 0;
                     self.session.written();
                 }
                 Ok(())
@@ -260,3 +268,7 @@ fn network(error: std::io::Error) -> ClientError {
 
 /// For the goodbye to leave and the broker to hang up.
 const LEAVE_TAKING: Duration = Duration::from_secs(1);
+
+/// A broker that keeps the rules has at most 65,535 exchanges open in each direction, and no
+/// answer of ours has more than five bytes.
+const ANSWERS_MAX: usize = 1024 * 1024;

@@ -42,6 +42,13 @@ pub(crate) async fn open(
             explanation: answer.properties.reason_string,
         });
     }
+    let takes = answer.properties.maximum_packet_size;
+    if takes.is_some_and(|bytes| bytes.get() < ANSWER_MAX_BYTES) {
+        return Err(ClientError::Misbehaved {
+            what: "a Maximum Packet Size that no acknowledgement fits",
+            reason: ReasonCode::ProtocolError,
+        });
+    }
     Ok(Opened {
         transport,
         plain,
@@ -108,3 +115,6 @@ async fn exchange(
         }
     }
 }
+
+/// PUBREL or PUBCOMP with a Reason Code: the longest packet we send without text of others.
+const ANSWER_MAX_BYTES: u32 = 5;

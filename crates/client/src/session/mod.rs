@@ -26,6 +26,7 @@ use crate::{ClientError, Incoming, Options};
 
 use publishing::{Released, Unanswered};
 use receiving::Owed;
+use requests::Answers;
 pub(crate) use requests::Request;
 
 /// What a handle asks of the session.
@@ -210,8 +211,12 @@ impl Session {
             ControlPacket::PubAck(ack) => self.acknowledged(ack)?,
             ControlPacket::PubRec(ack) => self.received(ack)?,
             ControlPacket::PubComp(ack) => self.completed(&ack)?,
-            ControlPacket::SubAck(answer) => self.answered(answer.packet_id, answer.reasons),
-            ControlPacket::UnsubAck(answer) => self.answered(answer.packet_id, answer.reasons),
+            ControlPacket::SubAck(answer) => {
+                self.answered(Answers::Subscribe, answer.packet_id, answer.reasons)?;
+            }
+            ControlPacket::UnsubAck(answer) => {
+                self.answered(Answers::Unsubscribe, answer.packet_id, answer.reasons)?;
+            }
             ControlPacket::PingResp => {}
             ControlPacket::Disconnect(goodbye) => return Err(ended(goodbye)),
             _ => return Err(misbehaved("a packet that only starts a connection")),

@@ -1,11 +1,12 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and what to ask for again when a session was lost.
 
 use mqtt::{
-    ControlPacket, PacketId, ReasonCode, Subscribe, SubscriptionOptions, TopicFilter, Unsubscribe,
+    ControlPacket, PacketId, ProtocolVersion, ReasonCode, Subscribe, SubscriptionOptions,
+    TopicFilter, Unsubscribe,
 };
 use tokio::sync::oneshot;
 
-use super::Session;
+use super::{Session, misbehaved};
 use crate::ClientError;
 
 /// Where the answer to a request goes.
@@ -70,9 +71,25 @@ impl Session {
     }
 
     /// SUBACK or UNSUBACK.
-    pub(super) fn answered(&mut self, packet_id: PacketId, reasons: Vec<ReasonCode>) {
+    ///
+    /// # Errors
+    /// It answers something else than was asked; the request stays, for the next connection.
+    pub(super) fn answered(
+        &mut self,
+        answers: Answers,
+        packet_id: PacketId,
+        reasons: Vec<ReasonCode>,
+    ) -> Result<(), ClientError> {
+        let Some(request) = self.asked.get(&packet_id) else {
+            return Ok(());
+        };
+        if !request.is_answered_by(answers, reasons.len(), self.version) {
+            return Err(misbehaved(
+                "an answer that does not fit the filters asked for",
+            ));
+        }
         let Some(request) = self.asked.remove(&packet_id) else {
-            return;
+            return Ok(());
         };
         self.free(packet_id);
         match &request {
@@ -94,6 +111,7 @@ impl Session {
             }
         }
         request.answer(Ok(reasons));
+        Ok(())
     }
 
     /// The connection went: what was not answered is asked again on the next.
@@ -112,7 +130,30 @@ impl Session {
     }
 }
 
+/// Which of the two an answer says it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    Subscribe,
+    Unsubscribe,
+}
+
 impl Request {
+    /// Whether `count` Reason Codes may answer it; 3.1.1 has none for UNSUBSCRIBE.
+    fn is_answered_by(&self, answers: Answers, count: usize, version: ProtocolVersion) -> bool {
+        match self {
+            Request::Subscribe { filters, .. } | Request::Renew { filters } => {
+                answers == Answers::Subscribe && count == filters.len()
+            }
+            Request::Unsubscribe { filters, .. } => {
+                let expected = match version {
+                    ProtocolVersion::V3_1_1 => 0,
+                    ProtocolVersion::V5 => filters.len(),
+                };
+                answers == Answers::Unsubscribe && count == expected
+            }
+        }
+    }
+
     fn packet(&self, packet_id: PacketId) -> ControlPacket {
         match self {
             Request::Subscribe { filters, .. } | Request::Renew { filters } => {

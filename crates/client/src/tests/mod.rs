@@ -1,6 +1,7 @@
 //! A client against a scripted broker over memory links.
 
 mod closing;
+mod hostile;
 mod publishing;
 mod receiving;
 mod reconnecting;

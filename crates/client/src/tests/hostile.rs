@@ -1,0 +1,119 @@
+//! A broker that breaks the rules: it costs its connection, never memory or the process.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use mqtt::{
+    ConnAck, ControlPacket, QoS, ReasonCode, RetainHandling, SubAck, SubscriptionOptions, UnsubAck,
+};
+use tokio::time::timeout;
+
+use super::support::{Peer, ack, connected, filter, id, options, start};
+use crate::{Client, ClientError};
+
+const OPTIONS: SubscriptionOptions = SubscriptionOptions {
+    maximum_qos: QoS::ExactlyOnce,
+    no_local: false,
+    retain_as_published: false,
+    retain_handling: RetainHandling::SendAtSubscribe,
+};
+
+/// What the client says has gone wrong.
+async fn trouble(client: &Client) -> ClientError {
+    let mut state = client.state();
+    let state = state
+        .wait_for(|state| state.trouble().is_some())
+        .await
+        .unwrap();
+    state.trouble().unwrap().clone()
+}
+
+async fn misbehaves(client: &Client, peer: &mut Peer) {
+    while let Some(packet) = peer.gets_or_end().await {
+        if let ControlPacket::Disconnect(goodbye) = packet {
+            assert_eq!(goodbye.reason, ReasonCode::ProtocolError);
+        }
+    }
+    let why = trouble(client).await;
+    assert!(matches!(why, ClientError::Misbehaved { .. }), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_answers_and_never_reads_them_is_read_no_more() {
+    let mut options = options();
+    options.keep_alive_s = 0;
+    let (_client, _messages, _broker, mut peer) = connected(options).await;
+    // Each PUBREL must be answered by a PUBCOMP that is no shorter.
+    let mut one = BytesMut::new();
+    let release = ControlPacket::PubRel(ack(id(7)));
+    peer.codec.encode(&release, &mut one).unwrap();
+    let batch = one.repeat(16 * 1024);
+    let mut taken = 0;
+    while taken < 4 * ANSWERS_FOR_SURE {
+        peer.sends_bytes(&batch);
+        let leaves = async {
+            while peer.transport.pending_write() > 0 {
+                peer.transport.writable().await.unwrap();
+                peer.transport.try_flush().unwrap();
+            }
+        };
+        if timeout(Duration::from_secs(60), leaves).await.is_err() {
+            return;
+        }
+        taken += batch.len();
+    }
+    panic!("the client has taken {taken} bytes of requests and holds the answers");
+}
+
+/// More than a broker that keeps the rules can have unread.
+const ANSWERS_FOR_SURE: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn a_maximum_packet_size_that_no_answer_fits_is_refused() {
+    let (client, _messages, mut broker) = start(options());
+    let mut answer = ConnAck::new(ReasonCode::Success);
+    answer.properties.maximum_packet_size = NonZeroU32::new(4);
+    let (mut peer, _) = broker.answer(answer).await;
+    peer.sends(ControlPacket::PubRel(ack(id(7))));
+    let why = trouble(&client).await;
+    assert!(matches!(why, ClientError::Misbehaved { .. }), "{why}");
+}
+
+#[tokio::test]
+async fn an_answer_to_fewer_filters_than_asked_for_is_no_grant() {
+    let (client, _messages, _broker, mut peer) = connected(options()).await;
+    let asking = client.clone();
+    let asked = tokio::spawn(async move {
+        let filters = vec![(filter("chat/#"), OPTIONS), (filter("demo/#"), OPTIONS)];
+        asking.subscribe(filters).await
+    });
+    let ControlPacket::Subscribe(subscribe) = peer.gets().await else {
+        panic!("no SUBSCRIBE");
+    };
+    peer.sends(ControlPacket::SubAck(SubAck {
+        packet_id: subscribe.packet_id,
+        reasons: vec![ReasonCode::GrantedQoS1],
+        properties: None,
+    }));
+    misbehaves(&client, &mut peer).await;
+    asked.abort();
+}
+
+#[tokio::test]
+async fn an_unsuback_grants_no_subscription() {
+    let (client, _messages, _broker, mut peer) = connected(options()).await;
+    let asking = client.clone();
+    let asked =
+        tokio::spawn(async move { asking.subscribe(vec![(filter("chat/#"), OPTIONS)]).await });
+    let ControlPacket::Subscribe(subscribe) = peer.gets().await else {
+        panic!("no SUBSCRIBE");
+    };
+    peer.sends(ControlPacket::UnsubAck(UnsubAck {
+        packet_id: subscribe.packet_id,
+        reasons: vec![ReasonCode::Success],
+        properties: None,
+    }));
+    misbehaves(&client, &mut peer).await;
+    asked.abort();
+}
