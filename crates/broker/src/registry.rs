@@ -7,7 +7,7 @@
 //! the end of the session, and dropping it is the end too. So a connection that panics
 //! cannot leave a slot occupied, and a takeover waits for exactly one of these two.
 //!
-//! Lock order: shard, then slot, then timers; an outbox or the router only while none of
+//! Lock order: shard, then slot, then timers or an outbox; the router only while none of
 //! them is held. No lock is held across an await.
 
 mod slot;
@@ -135,8 +135,7 @@ impl Registry {
             let mut freed = std::pin::pin!(slot.freed.notified());
             // Listen before looking again, or a slot freed in between would be waited for in vain.
             freed.as_mut().enable();
-            if slot.is_occupied() {
-                slot.outbox.notify(Notice::TakenOver);
+            if slot.tell_occupant(Notice::TakenOver) {
                 if tokio::time::timeout_at(deadline, freed).await.is_err() {
                     return Err(ClaimError::Occupied);
                 }
@@ -166,10 +165,11 @@ impl Registry {
             }
             Occupancy::Parked(parked) if !clean_start && !parked.is_expired(now) => {
                 self.timers.disarm(&slot, &parked);
+                // Before anybody can tell the new occupant something: it forgets old notices.
+                slot.outbox.resume();
                 drop(state);
                 drop(shard);
                 // The client is back in time: a delayed Will is not published [MQTT-3.1.3-9].
-                slot.outbox.resume();
                 let lease = self.lease(slot);
                 Ok(Attempt::Claimed(Claim {
                     lease,
@@ -216,8 +216,8 @@ impl Registry {
     pub fn notify_all(&self, notice: Notice) {
         for shard in &self.shards {
             let slots: Vec<_> = shard.lock().values().map(Arc::clone).collect();
-            for slot in slots.iter().filter(|slot| slot.is_occupied()) {
-                slot.outbox.notify(notice);
+            for slot in &slots {
+                slot.tell_occupant(notice);
             }
         }
     }

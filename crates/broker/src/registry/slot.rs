@@ -8,7 +8,7 @@ use mqtt::{ByteString, TopicFilter};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::outbox::{Outbox, OutboxLimits};
+use crate::outbox::{Notice, Outbox, OutboxLimits};
 use crate::router::SlotId;
 use crate::session::{DueWill, Session};
 
@@ -76,8 +76,17 @@ impl SessionSlot {
         }
     }
 
-    pub(super) fn is_occupied(&self) -> bool {
-        matches!(self.state.lock().occupancy, Occupancy::Online)
+    /// Tells the connection that holds the slot; false if none does.
+    ///
+    /// Under one lock with the change of occupants: told a moment later, it would reach the
+    /// successor, or be wiped out by it, and whoever waits for the slot would wait in vain.
+    pub(super) fn tell_occupant(&self, notice: Notice) -> bool {
+        let state = self.state.lock();
+        let is_occupied = matches!(state.occupancy, Occupancy::Online);
+        if is_occupied {
+            self.outbox.notify(notice);
+        }
+        is_occupied
     }
 }
 

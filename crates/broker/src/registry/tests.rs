@@ -233,3 +233,31 @@ async fn coming_and_going_leaves_one_timer_per_parked_session() {
         assert_eq!(fixture.registry.timers.len(), 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_claim_is_forgotten_when_many_race_for_one_session() {
+    const ROUNDS: usize = 3_000;
+    let fixture = Arc::new(fixture());
+    let busy = Arc::new(AtomicUsize::new(4));
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (fixture, busy) = (Arc::clone(&fixture), Arc::clone(&busy));
+            tokio::spawn(async move {
+                for _ in 0..ROUNDS {
+                    let claim = fixture.claim(&key("alumno", "a")).await;
+                    // Like a connection: it stays until it is told, as long as somebody may tell it.
+                    while claim.lease.outbox().notice().is_none()
+                        && busy.load(Ordering::Relaxed) == 4
+                    {
+                        tokio::task::yield_now().await;
+                    }
+                    fixture.park(claim, 60, None);
+                }
+                busy.fetch_sub(1, Ordering::Relaxed);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
