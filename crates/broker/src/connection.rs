@@ -120,12 +120,19 @@ impl Connection {
     /// Everything there is to do now, within the budgets of one turn.
     fn turn(&mut self, now: Instant) -> Result<Next, End> {
         match self.lease.outbox().notice() {
-            Some(Notice::TakenOver) => return Err(CloseReason::SessionTakenOver.into()),
-            Some(Notice::ShuttingDown) => return Err(CloseReason::ServerShuttingDown.into()),
+            Some(Notice::TakenOver) => {
+                return Err(self.last_words(CloseReason::SessionTakenOver, now));
+            }
+            Some(Notice::ShuttingDown) => {
+                return Err(self.last_words(CloseReason::ServerShuttingDown, now));
+            }
             None => {}
         }
-        self.session.handle_timeout(now);
-        self.read(now);
+        let heard = self.read(now);
+        // What lies in the socket, or waits here, was said in time: then it is we who are late.
+        if !heard && self.routed != Routed::BudgetSpent {
+            self.session.handle_timeout(now);
+        }
         self.routed = self.route(now)?;
         self.session
             .handle_committed(self.shared.journal.committed());
@@ -146,16 +153,17 @@ impl Connection {
         }
     }
 
-    /// The socket takes nothing more, but a DISCONNECT may lie in it: then this was a clean end.
-    fn last_words(&mut self, error: TransportError, now: Instant) -> End {
+    /// The end is decided, but a DISCONNECT may lie in the socket: then this was a clean end.
+    fn last_words(&mut self, end: impl Into<End>, now: Instant) -> End {
         self.read(now);
-        self.route(now).err().unwrap_or_else(|| error.into())
+        self.route(now).err().unwrap_or_else(|| end.into())
     }
 
-    /// One read of the socket. Without bytes waiting there it costs no system call.
-    fn read(&mut self, now: Instant) {
+    /// One read of the socket; says whether it brought anything. Without bytes waiting there it
+    /// costs no system call.
+    fn read(&mut self, now: Instant) -> bool {
         if !self.wants_bytes() {
-            return;
+            return false;
         }
         let before = self.plain_in.len();
         match self.transport.try_read(&mut self.plain_in) {
@@ -169,6 +177,7 @@ impl Connection {
             self.last_work = now;
             self.shared.metrics.bytes_received(count as u64);
         }
+        count > 0
     }
 
     /// While packets wait for their turn, more bytes would only pile up.

@@ -398,3 +398,43 @@ async fn a_shutdown_does_not_wait_for_ever() {
     broker.shutdown().await;
     assert!(since.elapsed() < Duration::from_secs(7));
 }
+
+#[tokio::test]
+async fn what_a_client_said_before_it_was_taken_over_is_heard() {
+    let broker = broker();
+    let mut watcher = Peer::connect(&broker, "subscriber", v5("w")).await;
+    watcher.subscribe("chat/#", QoS::AtMostOnce).await;
+    let mut connect = v5("a");
+    connect.will = Some(will("chat/will", 0));
+    let mut first = Peer::connect(&broker, "alumno", connect).await;
+    let mut second = Peer::link(&broker, "alumno", ProtocolVersion::V5);
+    tokio::task::yield_now().await;
+    // Nothing is awaited in here, so the broker meets the new CONNECT first.
+    second.send(ControlPacket::Connect(Box::new(v5("a")))).await;
+    let last = publish("chat/x", "last", QoS::AtMostOnce);
+    first.send(ControlPacket::Publish(last)).await;
+    let goodbye = Disconnect::new(ReasonCode::Success);
+    first.send(ControlPacket::Disconnect(goodbye)).await;
+
+    assert!(matches!(
+        second.receive().await,
+        Some(ControlPacket::ConnAck(_))
+    ));
+    assert_eq!(&watcher.receive_publish().await.payload[..], b"last");
+    watcher.gets_nothing().await;
+    assert_eq!(broker.metrics().wills_published, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_comes_late_itself_blames_no_client() {
+    let broker = broker();
+    let mut connect = v5("a");
+    connect.keep_alive_s = 10;
+    let mut peer = Peer::connect(&broker, "alumno", connect).await;
+    peer.gets_nothing().await;
+    // As after a stopped process: the time is over, and what was said in time lies unread.
+    peer.send(ControlPacket::PingReq).await;
+    tokio::time::advance(Duration::from_secs(16)).await;
+    assert_eq!(peer.receive().await, Some(ControlPacket::PingResp));
+    assert_eq!(broker.metrics().keep_alive_timeouts, 0);
+}

@@ -167,6 +167,8 @@ impl Guest {
                 return Err((self, refusal));
             }
         };
+        // A takeover may have taken seconds: the keep alive counts from here.
+        let now = super::now();
         if self.shared.stopping.is_cancelled() {
             // The notice to all sessions may have gone out before this one was claimed.
             lease.outbox().notify(crate::outbox::Notice::ShuttingDown);
