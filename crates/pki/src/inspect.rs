@@ -10,11 +10,12 @@ use x509_parser::prelude::{
     ASN1Time, FromDer, GeneralName, ParsedExtension, X509Certificate, X509Name,
 };
 
-use crate::{PkiError, dates::span, fingerprint::hex};
+use crate::{PkiError, dates::span, fingerprint::hex, printable::printable};
 
 /// The parts of a certificate people ask about.
 ///
-/// Lenient on purpose: a foreign or broken certificate must be named, not just refused.
+/// Lenient on purpose: a foreign or broken certificate must be named, not just refused. Its
+/// texts may be shown anywhere: what would act on a terminal is written as `\u{..}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
     /// Subject, as `CN=pump-01`.
@@ -52,8 +53,8 @@ impl Leaf {
         let parsed = parse(certificate)?;
         let tbs = &parsed.tbs_certificate;
         let mut leaf = Leaf {
-            subject: tbs.subject.to_string(),
-            issuer: tbs.issuer.to_string(),
+            subject: printable(&tbs.subject.to_string()),
+            issuer: printable(&tbs.issuer.to_string()),
             common_name: only(tbs.subject.iter_common_name()),
             issuer_organisation: only(tbs.issuer.iter_organization()),
             serial: serial(parsed.raw_serial()),
@@ -152,8 +153,8 @@ impl Leaf {
 
     fn learn_name(&mut self, name: &GeneralName<'_>) {
         let name = match name {
-            GeneralName::URI(uri) => return self.uris.push((*uri).to_owned()),
-            GeneralName::DNSName(name) => (*name).to_owned(),
+            GeneralName::URI(uri) => return self.uris.push(printable(uri)),
+            GeneralName::DNSName(name) => printable(name),
             GeneralName::IPAddress(bytes) => match ip_address(bytes) {
                 Some(address) => address.to_string(),
                 None => return,
@@ -188,7 +189,7 @@ pub(crate) fn signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certific
 
 /// The common name of `name`, or the whole of it.
 pub(crate) fn display_name(name: &X509Name<'_>) -> String {
-    only(name.iter_common_name()).unwrap_or_else(|| name.to_string())
+    only(name.iter_common_name()).unwrap_or_else(|| printable(&name.to_string()))
 }
 
 fn malformed(why: String) -> PkiError {
@@ -206,7 +207,7 @@ fn only<'a>(
     let first = values.next()?;
     match values.next() {
         Some(_) => None,
-        None => first.as_str().ok().map(str::to_owned),
+        None => first.as_str().ok().map(printable),
     }
 }
 

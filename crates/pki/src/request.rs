@@ -11,6 +11,15 @@ use x509_parser::{
 
 use crate::PkiError;
 
+/// Says whether [`crate::Authority::sign_client_csr`] would sign this request (PEM or DER), so
+/// that nothing need be spent for one that it would not.
+///
+/// # Errors
+/// `Request` or `Algorithm`, as there.
+pub fn check_request(csr: &[u8]) -> Result<(), PkiError> {
+    public_key_of(csr).map(drop)
+}
+
 /// The public key of a request (PEM or DER) that its own key has signed.
 ///
 /// # Errors
