@@ -172,6 +172,8 @@ pub(super) struct Link {
     pub(super) send_maximum: u16,
     /// Packets that leave before any message, in this order.
     pub(super) replies: VecDeque<Reply>,
+    /// Filters asked for, and not answered in a packet that left: an answer may have thousands.
+    pub(super) reason_codes_waiting: usize,
     pub(super) actions: VecDeque<Action>,
     pub(super) dropped: Dropped,
     /// The end is decided: nothing is taken in any more.
@@ -200,6 +202,7 @@ impl Link {
             send_quota: send_maximum,
             send_maximum,
             replies: VecDeque::new(),
+            reason_codes_waiting: 0,
             actions: VecDeque::new(),
             dropped: Dropped::default(),
             ending: false,
@@ -216,6 +219,7 @@ pub(super) fn open(admission: Admission, limits: Arc<SessionLimits>, now: Instan
         expiry_interval_s: terms.expiry_interval_s,
         will: terms.will,
         inflight: Inflight::new(),
+        inflight_bytes: 0,
         packet_ids: PacketIds::new(),
         received: Received::new(),
         pending: VecDeque::new(),

@@ -35,6 +35,9 @@ impl Session {
             if reply.ends_exchange() {
                 self.link.unanswered = self.link.unanswered.saturating_sub(1);
             }
+            let answered = reply.reason_code_count();
+            self.link.reason_codes_waiting =
+                self.link.reason_codes_waiting.saturating_sub(answered);
             reply.encode(&self.link.codec, out);
         }
     }
@@ -69,6 +72,7 @@ impl Session {
                 self.inflight.resent();
             } else {
                 self.link.dropped.too_large += 1;
+                self.inflight_bytes -= delivery.size();
                 self.inflight.discard_resend();
                 self.packet_ids.put_back(packet_id);
             }
@@ -81,8 +85,11 @@ impl Session {
             return;
         }
         let inflight_max = usize::from(self.limits.inflight_max_count.max(1));
+        let inflight_max_bytes = self.limits.inflight_max_bytes.max(1);
         while out.len() < budget {
-            let blocked = self.link.send_quota == 0 || self.inflight.len() >= inflight_max;
+            let blocked = self.link.send_quota == 0
+                || self.inflight.len() >= inflight_max
+                || self.inflight_bytes >= inflight_max_bytes;
             let ready = |delivery: &mut Delivery| !blocked || delivery.qos == QoS::AtMostOnce;
             let Some(delivery) = self.pending.pop_front_if(ready) else {
                 return;
@@ -106,6 +113,7 @@ impl Session {
         match (packet_id, written) {
             (Some(packet_id), true) => {
                 self.link.send_quota -= 1;
+                self.inflight_bytes += delivery.size();
                 self.inflight.start(packet_id, delivery.qos, delivery);
             }
             (Some(packet_id), false) => {
@@ -120,7 +128,10 @@ impl Session {
     /// The client has our QoS 1 message.
     pub(super) fn handle_puback(&mut self, ack: &Ack) -> Result<(), ProtocolError> {
         match self.inflight.acknowledge(ack.packet_id) {
-            Ok(_) => self.finish(ack.packet_id),
+            Ok(delivery) => {
+                self.inflight_bytes -= delivery.size();
+                self.finish(ack.packet_id);
+            }
             Err(Unexpected::Unknown) => {} // an exchange that ended before; nothing to say
             Err(Unexpected::OtherStage) => return Err(ProtocolError::WrongAcknowledgement),
         }
@@ -130,10 +141,12 @@ impl Session {
     /// The client has our QoS 2 message, or refuses it.
     pub(super) fn handle_pubrec(&mut self, ack: &Ack) -> Result<(), ProtocolError> {
         let packet_id = ack.packet_id;
+        let inflight_bytes = &mut self.inflight_bytes;
+        let let_go = |delivery: Delivery| *inflight_bytes -= delivery.size();
         let result = if ack.reason.is_error() {
-            self.inflight.refuse(packet_id).map(|_| ())
+            self.inflight.refuse(packet_id).map(let_go)
         } else {
-            self.inflight.receive(packet_id, |_| ())
+            self.inflight.receive(packet_id, let_go)
         };
         let reason = match result {
             Ok(()) if ack.reason.is_error() => {

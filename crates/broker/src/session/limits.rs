@@ -24,6 +24,11 @@ pub struct SessionLimits {
     /// 1,024: the same in the other direction. More would only move the queue out of the outbox,
     /// where it is counted.
     pub inflight_max_count: u16,
+    /// Bytes of those messages: with as many or more unacknowledged, none is added.
+    ///
+    /// 16 MiB, as for the outbox: a client that never acknowledges would otherwise hold a
+    /// thousand of the largest packets.
+    pub inflight_max_bytes: usize,
     /// Largest packet taken from a client, in bytes; the codec of the driver enforces it.
     ///
     /// 2 MiB: a photograph passes, and a thousand clients in the middle of one take 2 GiB.
@@ -36,7 +41,8 @@ pub struct SessionLimits {
     ///
     /// 256: a UUID and a host name fit many times over, and it stands in every log line.
     pub client_id_max_bytes: usize,
-    /// Answers that may wait to leave before no further packet is decoded.
+    /// Answers that may wait to leave before no further packet is decoded; each Reason Code of
+    /// a SUBACK or UNSUBACK counts as one more.
     ///
     /// 2,048: twice what Receive Maximum allows, so only a client that does not read meets it.
     pub answers_max_count: usize,
@@ -49,6 +55,7 @@ impl Default for SessionLimits {
             session_expiry_max_s: 604_800,
             receive_maximum: 1_024,
             inflight_max_count: 1_024,
+            inflight_max_bytes: 16 * 1024 * 1024,
             packet_max_bytes: 2 * 1024 * 1024,
             topic_alias_maximum: 16,
             client_id_max_bytes: 256,

@@ -83,6 +83,8 @@ pub struct Session {
     will: Option<Will>,
     /// QoS 1 and 2 messages sent and not yet finished, oldest first.
     inflight: Inflight<Delivery>,
+    /// The sum of [`Delivery::size`] over the messages in it.
+    inflight_bytes: usize,
     /// Identifiers of those exchanges.
     packet_ids: PacketIds,
     /// QoS 2 messages received and not yet released.
@@ -274,8 +276,9 @@ impl Session {
     /// Whether another packet may be decoded: false while too many answers wait to leave.
     #[must_use]
     pub fn wants_packets(&self) -> bool {
-        !self.link.ending
-            && self.link.replies.len() + self.promises.len() < self.limits.answers_max_count
+        let answers =
+            self.link.replies.len() + self.promises.len() + self.link.reason_codes_waiting;
+        !self.link.ending && answers < self.limits.answers_max_count
     }
 
     /// Whether the outbox may be drained: false while earlier deliveries wait inside.

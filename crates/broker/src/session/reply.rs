@@ -28,6 +28,15 @@ impl Reply {
         }
     }
 
+    /// Answers to single filters in it.
+    pub(super) fn reason_code_count(&self) -> usize {
+        match self {
+            Reply::SubAck(suback) => suback.reasons.len(),
+            Reply::UnsubAck(unsuback) => unsuback.reasons.len(),
+            _ => 0,
+        }
+    }
+
     /// Appends the packet; the codec leaves its explanations out if they make it too large.
     ///
     /// A packet that is still larger than the client accepts is not sent \[MQTT-3.1.2-24\]: a client

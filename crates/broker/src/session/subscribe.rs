@@ -17,6 +17,7 @@ impl Session {
             .iter()
             .map(|(filter, _)| refused(filter.share().is_some()))
             .collect();
+        self.link.reason_codes_waiting += reasons.len();
         let mut filters = subscribe.filters;
         filters.retain(|(filter, _)| filter.share().is_none());
 
@@ -69,6 +70,7 @@ impl Session {
         let Unsubscribe {
             packet_id, filters, ..
         } = unsubscribe;
+        self.link.reason_codes_waiting += filters.len();
         self.promises.open(Owed::UnsubAck(packet_id));
         self.link
             .actions

@@ -71,3 +71,53 @@ fn ten_answers() -> SessionLimits {
         ..SessionLimits::default()
     }
 }
+
+#[test]
+fn a_client_that_never_acknowledges_holds_a_bounded_number_of_bytes() {
+    for qos in [AtLeastOnce, ExactlyOnce] {
+        let limits = SessionLimits {
+            inflight_max_bytes: 10_000,
+            ..SessionLimits::default()
+        };
+        let mut peer = Peer::connects_under(limits, connect(V5, |_| ()));
+        let payload = "x".repeat(4_000);
+        peer.is_sent((0..9).map(|_| delivery(qos, &payload)));
+        for _ in 0..3 {
+            peer.gets_message(&payload);
+        }
+        peer.gets_nothing();
+        if qos == AtLeastOnce {
+            peer.sends(puback(1));
+        } else {
+            peer.sends(pubrec(1)).gets(pubrel(1));
+        }
+        peer.gets_message(&payload);
+        peer.gets_nothing();
+    }
+}
+
+#[test]
+fn a_message_above_the_limit_in_flight_is_sent_alone() {
+    let limits = SessionLimits {
+        inflight_max_bytes: 0,
+        ..SessionLimits::default()
+    };
+    let mut peer = Peer::connects_under(limits, connect(V5, |_| ()));
+    peer.is_sent([delivery(AtLeastOnce, "one"), delivery(AtLeastOnce, "two")]);
+    peer.gets_message("one");
+    peer.gets_nothing().sends(puback(1)).gets_message("two");
+}
+
+#[test]
+fn answers_with_many_reason_codes_count_as_many() {
+    let mut peer = Peer::connects_under(ten_answers(), connect(V5, |_| ()));
+    let filters = ["a"; 10];
+    peer.sends(subscribe(1, &filters));
+    assert!(!peer.session.wants_packets());
+    peer.hears();
+    assert!(peer.session.wants_packets());
+    peer.sends(unsubscribe(2, &filters));
+    assert!(!peer.session.wants_packets());
+    peer.hears();
+    assert!(peer.session.wants_packets());
+}
