@@ -153,19 +153,21 @@ fn denial(denied: &Denied, enrolment: &Enrolment<'_>) -> Failure {
 }
 
 /// A grant, and the root that the token promised.
-struct Pinned {
-    granted: Granted,
-    root: Fingerprint,
+pub(super) struct Pinned {
+    pub(super) granted: Granted,
+    pub(super) root: Fingerprint,
 }
 
-fn install(
+/// Keeps what was granted, and of the roots that came with it the one that was promised.
+pub(super) fn install(
     enrolment: &Enrolment<'_>,
     pinned: &Pinned,
     key: KeyPair,
 ) -> Result<LoadedPair, Failure> {
-    let roots = pki::certificates_from_pem(&pinned.granted.roots)?;
-    // The connection was pinned already; what is kept for later must be the same root.
-    if !roots.iter().any(|root| pinned.root.matches(root)) {
+    let mut roots = pki::certificates_from_pem(&pinned.granted.roots)?;
+    // The connection was pinned already; what is kept for later is that same root alone.
+    roots.retain(|root| pinned.root.matches(root));
+    if roots.is_empty() {
         return Err(Failure::from(pki::PkiError::from(
             pki::token::TokenError::OtherAuthority,
         )));
@@ -178,7 +180,7 @@ fn install(
     if let Some(folder) = trust.parent() {
         pki::create_private_dir(folder)?;
     }
-    pki::write_public_file(&trust, pinned.granted.roots.as_bytes())?;
+    pki::write_public_file(&trust, pki::certificates_to_pem(&roots).as_bytes())?;
     let generations = Generations::at(enrolment.data.identity(enrolment.name));
     let pair = generations.install(&issued, SystemTime::now())?;
     tracing::info!(

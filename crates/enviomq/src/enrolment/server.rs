@@ -61,6 +61,8 @@ impl Registrar {
 
     fn enrol(&self, request: EnrolRequest) -> Result<Granted, PkiError> {
         let now = SystemTime::now();
+        // First, so that a request nobody could sign does not spend the token.
+        pki::check_request(request.csr.as_bytes())?;
         let question = (request.token, request.csr);
         // Held throughout, so that two askers with one token cannot both be first.
         let mut answered = self.answered.lock();

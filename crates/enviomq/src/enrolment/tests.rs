@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pki::tls::ServerTls;
-use pki::{Authority, Identity};
+use pki::tls::{PinnedRoot, ServerTls};
+use pki::{Authority, Identity, KeyPair, SERVICE_LIFE};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::newcomer::{Pinned, install, post};
 use super::renewal::replace;
-use super::{Enrolment, JoinTokens, Registrar, enrol, renew_over_network, serve};
+use super::{Enrolment, Granted, JoinTokens, Registrar, enrol, renew_over_network, serve};
 use crate::certificates;
 use crate::config::Endpoint;
 use crate::data_folder::DataFolder;
@@ -179,4 +180,58 @@ async fn a_certificate_in_use_vouches_for_its_successor() {
         .unwrap();
     assert_eq!(name_of(&new), "publisher");
     assert_ne!(new.leaf().serial, old.leaf().serial);
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_does_not_spend_the_token() {
+    let school = School::open().await;
+    school
+        .tokens
+        .leave(&school.authority, SystemTime::now())
+        .unwrap();
+    let file = school.token_file("publisher");
+    let token = std::fs::read_to_string(&file).unwrap();
+    let config = PinnedRoot::new(school.authority.root_fingerprint())
+        .client_config()
+        .unwrap();
+    let body = serde_json::json!({ "token": token, "csr": "no request at all" });
+    let answer = post(&school.endpoint, config, "/v1/enroll", body.to_string())
+        .await
+        .unwrap();
+    assert_eq!(answer.status, hyper::StatusCode::FORBIDDEN);
+    assert!(String::from_utf8_lossy(&answer.body).contains("ENV-C212"));
+    school.enrol(&school.data("newcomer"), &file).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_root_of_the_token_is_trusted_afterwards() {
+    let school = School::open().await;
+    let stranger = DataFolder::at(&school.folder.path().join("stranger"));
+    let (stranger, _) = certificates::authority(&stranger, "Otra").unwrap();
+    let data = school.data("newcomer");
+    let key = KeyPair::generate().unwrap();
+    let csr = key.to_csr("publisher").unwrap();
+    let chain = school
+        .authority
+        .sign_client_csr(csr.as_bytes(), "publisher", SystemTime::now(), SERVICE_LIFE)
+        .unwrap();
+    let both = [stranger.root().clone(), school.authority.root().clone()];
+    let pinned = Pinned {
+        granted: Granted {
+            chain: pki::certificates_to_pem(&chain),
+            roots: pki::certificates_to_pem(&both),
+        },
+        root: school.authority.root_fingerprint(),
+    };
+    let enrolment = Enrolment {
+        data: &data,
+        name: "publisher",
+        token_file: Path::new("-"),
+        endpoint: &school.endpoint,
+    };
+    install(&enrolment, &pinned, key).unwrap();
+    assert_eq!(
+        certificates::trusted_roots(&data).unwrap(),
+        school.authority.trust_roots()
+    );
 }
