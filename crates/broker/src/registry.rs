@@ -135,10 +135,10 @@ impl Registry {
             let mut freed = std::pin::pin!(slot.freed.notified());
             // Listen before looking again, or a slot freed in between would be waited for in vain.
             freed.as_mut().enable();
-            if slot.tell_occupant(Notice::TakenOver) {
-                if tokio::time::timeout_at(deadline, freed).await.is_err() {
-                    return Err(ClaimError::Occupied);
-                }
+            if slot.tell_occupant(Notice::TakenOver)
+                && tokio::time::timeout_at(deadline, freed).await.is_err()
+            {
+                return Err(ClaimError::Occupied);
             }
         }
     }
@@ -365,8 +365,9 @@ impl Lease {
 
     /// Ends a subscription; says whether there was one.
     pub fn unsubscribe(&self, filter: &TopicFilter) -> bool {
-        self.slot.state.lock().filters.remove(filter);
-        self.registry.router.unsubscribe(self.slot.id, filter)
+        // Asked first: the trie is everybody's, and a client may unsubscribe from anything.
+        self.slot.state.lock().filters.remove(filter)
+            && self.registry.router.unsubscribe(self.slot.id, filter)
     }
 
     /// Leaves the session in its slot, where messages go on to gather, for the client to return.

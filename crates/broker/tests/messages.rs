@@ -8,7 +8,9 @@
 mod support;
 
 use enviomq_broker::{BrokerConfig, DropReason};
-use mqtt::{Ack, ControlPacket, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionOptions};
+use mqtt::{
+    Ack, ControlPacket, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscriptionOptions,
+};
 use support::*;
 
 #[tokio::test]
@@ -276,6 +278,27 @@ async fn subscriptions_are_bounded_in_number_and_depth() {
     assert_eq!(third, ReasonCode::QuotaExceeded);
     let deep = peer.try_subscribe("chat/a/b/c", QoS::AtMostOnce).await;
     assert_eq!(deep, ReasonCode::TopicFilterInvalid);
+}
+
+#[tokio::test]
+async fn more_filters_in_one_packet_than_a_session_may_have_are_not_even_looked_at() {
+    let broker = broker_with(BrokerConfig {
+        subscriptions_max_per_session: 2,
+        ..BrokerConfig::default()
+    });
+    let mut peer = Peer::connect(&broker, "alumno", v5("a")).await;
+    peer.send(ControlPacket::Subscribe(Subscribe {
+        packet_id: id(1),
+        filters: vec![("chat/x".parse().unwrap(), QoS::AtMostOnce.into()); 4],
+        subscription_identifier: None,
+        user_properties: Vec::new(),
+    }))
+    .await;
+    let Some(ControlPacket::SubAck(suback)) = peer.receive().await else {
+        panic!("expected SUBACK");
+    };
+    let (granted, refused) = (ReasonCode::Success, ReasonCode::QuotaExceeded);
+    assert_eq!(suback.reasons, [granted, granted, refused, refused]);
 }
 
 #[tokio::test]

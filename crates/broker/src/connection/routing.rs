@@ -46,16 +46,25 @@ impl Connection {
                 filters,
                 subscription_identifier,
             } => {
+                *budget = budget.saturating_sub(filters.len());
+                let filters_max = self.shared.config.subscriptions_max_per_session;
                 let reasons = filters
                     .into_iter()
-                    .map(|(filter, options)| {
-                        self.subscribe(&filter, options, subscription_identifier)
+                    .enumerate()
+                    .map(|(index, (filter, options))| {
+                        // A packet has room for half a million; each would cost the lock of the trie.
+                        if index < filters_max {
+                            self.subscribe(&filter, options, subscription_identifier)
+                        } else {
+                            ReasonCode::QuotaExceeded
+                        }
                     })
                     .collect();
                 self.session
                     .handle_subscribed(packet_id, reasons, Sequence::START);
             }
             Action::Unsubscribe { packet_id, filters } => {
+                *budget = budget.saturating_sub(filters.len());
                 let reasons = filters
                     .iter()
                     .map(|filter| self.unsubscribe(filter))
@@ -129,7 +138,7 @@ impl Connection {
         let identity = &*self.lease.key().identity;
         let client = &*printable(self.session.client_id());
         let shown = &*printable(shortened(topic));
-        if self.denials.is_news("publish", topic) {
+        if self.denials.is_news("publish", shortened(topic)) {
             tracing::warn!(
                 code = "ENV-A601",
                 identity,
@@ -193,7 +202,7 @@ impl Connection {
 
     fn deny_subscribe(&mut self, filter: &TopicFilter) {
         self.shared.metrics.subscribes_denied(1);
-        if self.denials.is_news("subscribe", filter) {
+        if self.denials.is_news("subscribe", shortened(filter)) {
             let identity = &*self.lease.key().identity;
             let client = &*printable(self.session.client_id());
             let shown = &*printable(shortened(filter));

@@ -100,9 +100,11 @@ impl Router {
     /// Removes a subscription; says whether there was one.
     pub fn unsubscribe(&self, slot: SlotId, filter: &TopicFilter) -> bool {
         let mut trie = self.trie.write();
-        let removed = trie.remove(filter, slot);
-        self.generation.fetch_add(1, Ordering::Release);
-        removed.is_some()
+        let removed = trie.remove(filter, slot).is_some();
+        if removed {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        removed
     }
 
     /// Changes whenever a subscription does; a [`Route`] is right as long as this is the same.

@@ -17,6 +17,7 @@ use crate::router::{Route, Router, SlotId};
 pub struct RouteCache {
     generation: u64,
     verdicts: HashMap<Box<str>, Verdict>,
+    topic_bytes: usize,
     receivers: usize,
 }
 
@@ -63,21 +64,27 @@ impl RouteCache {
         };
         // Starting over is cheaper than an order of use: only who publishes to more topics
         // than this pays, and then one walk of the trie per topic and thousand.
-        if self.verdicts.len() >= TOPICS_MAX || self.receivers + receivers > RECEIVERS_MAX {
+        if self.verdicts.len() >= TOPICS_MAX
+            || self.topic_bytes + topic.len() > TOPIC_BYTES_MAX
+            || self.receivers + receivers > RECEIVERS_MAX
+        {
             self.clear();
         }
+        self.topic_bytes += topic.len();
         self.receivers += receivers;
         self.verdicts.insert(Box::from(&**topic), verdict);
     }
 
     fn clear(&mut self) {
         self.verdicts.clear();
+        self.topic_bytes = 0;
         self.receivers = 0;
     }
 
     /// Gives the memory back, when the connection has been quiet.
     pub fn release(&mut self) {
         self.verdicts = HashMap::new();
+        self.topic_bytes = 0;
         self.receivers = 0;
     }
 
@@ -89,6 +96,9 @@ impl RouteCache {
 
 /// About 100 KiB with topics of usual length.
 const TOPICS_MAX: usize = 1024;
+
+/// Of the topics themselves: each may be 64 KiB long.
+const TOPIC_BYTES_MAX: usize = 128 * 1024;
 
 /// About 4 MiB of receivers; one wider route is still held, alone.
 const RECEIVERS_MAX: usize = 65_536;
@@ -195,5 +205,28 @@ mod tests {
             cache.look_up(&topic(&format!("chat/{index}")), ME, &grants, &router);
             assert!(cache.verdicts.len() <= TOPICS_MAX);
         }
+    }
+
+    #[test]
+    fn long_topics_do_not_multiply_its_memory() {
+        let (router, grants, mut cache) = (
+            router(),
+            AccessPolicy::classroom().grants("a"),
+            RouteCache::default(),
+        );
+        let long = "x".repeat(60_000);
+        for index in 0..100 {
+            cache.look_up(&topic(&format!("chat/{index}{long}")), ME, &grants, &router);
+            let held: usize = cache.verdicts.keys().map(|topic| topic.len()).sum();
+            assert!(held <= TOPIC_BYTES_MAX, "{held}");
+        }
+    }
+
+    #[test]
+    fn ending_a_subscription_that_is_none_empties_no_cache() {
+        let router = router();
+        let before = router.generation();
+        assert!(!router.unsubscribe(ME, &TopicFilter::try_from("chat/#").unwrap()));
+        assert_eq!(router.generation(), before);
     }
 }
