@@ -41,11 +41,6 @@ const PACKAGES: &[Package] = {
             needed_by: &[EndToEnd],
         },
         Package {
-            name: "util-linux",
-            program: "setpriv",
-            needed_by: &[EndToEnd],
-        },
-        Package {
             name: "python3-venv",
             program: "/usr/share/doc/python3-venv",
             needed_by: &[Interop, Browser],
