@@ -29,10 +29,11 @@ use crate::metrics::DropReason;
 use crate::outbox::{Delivery, Notice, Touched};
 use crate::registry::Lease;
 use crate::router::FanOut;
+use crate::router::retained::RetainedWish;
 use crate::router::route_cache::RouteCache;
 use crate::session::{CloseReason, PublishToken, Session};
 
-use routing::{Denials, RetainedWish};
+use routing::Denials;
 
 pub(crate) use greeting::serve;
 
@@ -53,9 +54,7 @@ struct Connection {
     touched: Touched,
     /// Room for what is taken from the outbox.
     batch: VecDeque<Delivery>,
-    /// Retained messages for a new subscription; they go before the outbox.
-    backlog: VecDeque<Delivery>,
-    /// New subscriptions whose retained messages were not looked up yet.
+    /// New subscriptions that did not get all retained messages yet; these go before the outbox.
     wishes: VecDeque<RetainedWish>,
     /// How far the last turn got: more bytes are read only when all are dealt with.
     routed: Routed,
@@ -247,15 +246,10 @@ impl Connection {
         if !self.wants_deliveries() {
             return;
         }
-        self.look_up_retained(now);
-        if self.backlog.is_empty() {
-            self.lease.outbox().take(&mut self.batch, TAKE_MAX);
+        if self.has_retained() {
+            self.take_retained(now);
         } else {
-            let count = self.backlog.len().min(TAKE_MAX);
-            self.batch.extend(self.backlog.drain(..count));
-            if self.backlog.is_empty() {
-                self.backlog = VecDeque::new();
-            }
+            self.lease.outbox().take(&mut self.batch, TAKE_MAX);
         }
         if !self.batch.is_empty() {
             self.session.handle_deliveries(&mut self.batch);

@@ -13,6 +13,7 @@
 mod slot;
 mod timers;
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +27,7 @@ use crate::access::AccessPolicy;
 use crate::metrics::{DropReason, Metrics};
 use crate::outbox::{Notice, Outbox, OutboxLimits};
 use crate::printable::printable;
+use crate::router::retained::RetainedWish;
 use crate::router::{Router, SlotId, Subscription};
 use crate::session::{DueWill, Session};
 
@@ -368,6 +370,16 @@ impl Lease {
         // Asked first: the trie is everybody's, and a client may unsubscribe from anything.
         self.slot.state.lock().filters.remove(filter)
             && self.registry.router.unsubscribe(self.slot.id, filter)
+    }
+
+    /// Keeps what the session is still to get of the retained messages, until it is asked for.
+    pub fn keep_wishes(&self, wishes: VecDeque<RetainedWish>) {
+        self.slot.state.lock().wishes = wishes;
+    }
+
+    /// What was kept by [`Lease::keep_wishes`].
+    pub fn take_wishes(&self) -> VecDeque<RetainedWish> {
+        std::mem::take(&mut self.slot.state.lock().wishes)
     }
 
     /// Leaves the session in its slot, where messages go on to gather, for the client to return.

@@ -7,7 +7,7 @@
 
 mod support;
 
-use enviomq_broker::{BrokerConfig, DropReason};
+use enviomq_broker::{BrokerConfig, BrokerHandle, DropReason};
 use mqtt::{
     Ack, ControlPacket, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscriptionOptions,
 };
@@ -213,6 +213,97 @@ async fn more_retained_messages_than_a_turn_takes_all_arrive() {
         assert_eq!(*got.topic, format!("demo/{index:05}"));
     }
     subscriber.gets_nothing().await;
+}
+
+/// A client that lets a message lie, so that what it subscribes to now waits behind it.
+async fn stuck(broker: &BrokerHandle, publisher: &mut Peer) -> Peer {
+    let (ours, theirs) = transport::Transport::memory_pair(256);
+    broker.attach(theirs, "subscriber");
+    let mut stuck = Peer::over(ours, ProtocolVersion::V5);
+    stuck.say_connect(staying("s", 60)).await;
+    stuck.subscribe("chat/#", QoS::AtLeastOnce).await;
+    publisher
+        .publish(publish("chat/x", vec![b'x'; 1000], QoS::AtLeastOnce))
+        .await;
+    stuck
+        .send(ControlPacket::Subscribe(Subscribe {
+            packet_id: id(2),
+            filters: vec![("demo/+".parse().unwrap(), QoS::AtLeastOnce.into())],
+            subscription_identifier: None,
+            user_properties: Vec::new(),
+        }))
+        .await;
+    let probe = || publish("demo/probe", "", QoS::AtLeastOnce);
+    while publisher.publish(probe()).await == ReasonCode::NoMatchingSubscribers {
+        tokio::task::yield_now().await;
+    }
+    stuck
+}
+
+fn retained(topic: &str, payload: &'static str) -> Publish {
+    Publish {
+        retain: true,
+        ..publish(topic, payload, QoS::AtLeastOnce)
+    }
+}
+
+/// The messages on `demo/...` except probes, until nothing more comes.
+async fn demo_messages(peer: &mut Peer) -> Vec<(String, String, bool)> {
+    let mut messages = Vec::new();
+    loop {
+        peer.send(ControlPacket::PingReq).await;
+        let mut quiet = true;
+        loop {
+            match peer.receive().await {
+                Some(ControlPacket::Publish(got)) => {
+                    quiet = false;
+                    peer.puback(&got).await;
+                    if got.topic.starts_with("demo/") && &*got.topic != "demo/probe" {
+                        let payload = String::from_utf8(got.payload.to_vec()).unwrap();
+                        messages.push((got.topic.to_string(), payload, got.retain));
+                    }
+                }
+                Some(ControlPacket::PingResp) => break,
+                Some(_) => quiet = false,
+                None => panic!("closed"),
+            }
+        }
+        if quiet {
+            return messages;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_retained_after_a_subscription_arrives_once_and_in_order() {
+    let broker = broker();
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    publisher.publish(retained("demo/x", "before")).await;
+    let mut subscriber = stuck(&broker, &mut publisher).await;
+    publisher.publish(retained("demo/x", "1")).await;
+    publisher.publish(retained("demo/x", "2")).await;
+    let one = |payload: &str| ("demo/x".to_owned(), payload.to_owned(), false);
+    assert_eq!(demo_messages(&mut subscriber).await, [one("1"), one("2")]);
+}
+
+#[tokio::test]
+async fn retained_messages_that_a_client_left_without_come_first_when_it_returns() {
+    let broker = broker();
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    publisher.publish(retained("demo/old", "kept")).await;
+    let subscriber = stuck(&broker, &mut publisher).await;
+    publisher
+        .publish(publish("demo/new", "live", QoS::AtLeastOnce))
+        .await;
+    drop(subscriber);
+    let mut subscriber = Peer::connect(&broker, "subscriber", staying("s", 60)).await;
+    assert_eq!(
+        demo_messages(&mut subscriber).await,
+        [
+            ("demo/old".to_owned(), "kept".to_owned(), true),
+            ("demo/new".to_owned(), "live".to_owned(), false)
+        ]
+    );
 }
 
 #[tokio::test]

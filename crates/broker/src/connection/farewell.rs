@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::{Connection, End, now};
-use crate::outbox::{Outgoing, Terms, Touched};
 use crate::session::CloseReason;
 
 impl Connection {
@@ -42,7 +41,7 @@ impl Connection {
                 if self.transport.writable().await.is_err() {
                     return;
                 }
-            } else if sent == 0 {
+            } else if sent == 0 && !(self.has_retained() && self.wants_deliveries()) {
                 return;
             }
         }
@@ -58,31 +57,12 @@ impl Connection {
         }
         if expiry_s > 0 {
             self.session.park();
-            self.keep_retained(now);
+            self.count_dropped();
+            self.lease.keep_wishes(self.wishes);
             let expires_at =
                 (expiry_s != u32::MAX).then(|| now + Duration::from_secs(expiry_s.into()));
-            self.count_dropped();
             self.lease.park(self.session, expires_at, will, now);
         }
         self.transport
-    }
-
-    /// Retained messages the client subscribed to but left without: they wait in the outbox.
-    fn keep_retained(&mut self, now: Instant) {
-        while self.has_retained() {
-            self.look_up_retained(now);
-            for delivery in self.backlog.drain(..) {
-                let mut outgoing = Outgoing::detached(delivery.message);
-                let terms = Terms {
-                    qos: delivery.qos,
-                    retain: delivery.retain,
-                    subscription_identifiers: delivery.subscription_identifiers,
-                };
-                if let Err(reason) = self.lease.outbox().push(&mut outgoing, terms) {
-                    self.shared.metrics.dropped(reason, 1);
-                }
-            }
-        }
-        self.touched = Touched::default();
     }
 }

@@ -196,6 +196,7 @@ impl Guest {
             )),
         };
         let grants = self.shared.access.grants(&self.identity);
+        let wishes = lease.take_wishes();
         Ok(Box::new(Connection {
             shared: self.shared,
             transport: self.transport,
@@ -209,8 +210,7 @@ impl Guest {
             fan_out: None,
             touched: Default::default(),
             batch: Default::default(),
-            backlog: Default::default(),
-            wishes: Default::default(),
+            wishes,
             routed: Routed::All,
             closed: None,
             last_work: now,

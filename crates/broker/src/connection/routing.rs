@@ -1,5 +1,6 @@
 //! What a session asks of the broker: publish, subscribe, unsubscribe.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,19 +12,11 @@ use mqtt::{
 
 use super::{Connection, End};
 use crate::journal::{Journal, Record, Sequence};
-use crate::outbox::{Delivery, Outgoing};
+use crate::outbox::Outgoing;
 use crate::printable::printable;
 use crate::router::route_cache::Verdict;
 use crate::router::{FanOut, Route, Subscription};
 use crate::session::{Action, PublishOutcome, PublishToken};
-
-/// A new subscription that is to get the retained messages it matches.
-#[derive(Debug)]
-pub(super) struct RetainedWish {
-    filter: TopicFilter,
-    maximum_qos: QoS,
-    identifier: Option<u32>,
-}
 
 /// What this connection was already told, or rather its operator: each denial is logged once.
 #[derive(Debug, Default)]
@@ -191,11 +184,9 @@ impl Connection {
         };
         self.wishes.retain(|wish| wish.filter != filter);
         if wants_retained {
-            self.wishes.push_back(RetainedWish {
-                filter,
-                maximum_qos: options.maximum_qos,
-                identifier,
-            });
+            let router = &self.shared.router;
+            let wish = router.retained_wish(filter, options.maximum_qos, identifier);
+            self.wishes.push_back(wish);
         }
         ReasonCode::granted(options.maximum_qos)
     }
@@ -227,28 +218,21 @@ impl Connection {
 
     /// Whether retained messages are still owed to a new subscription.
     pub(super) fn has_retained(&self) -> bool {
-        !self.backlog.is_empty() || !self.wishes.is_empty()
+        !self.wishes.is_empty()
     }
 
-    /// Fills the backlog for one subscription: a wide filter over many topics is work for a turn.
-    pub(super) fn look_up_retained(&mut self, now: Instant) {
-        if !self.backlog.is_empty() {
-            return;
-        }
-        let Some(wish) = self.wishes.pop_front() else {
+    /// Takes the next retained messages for the oldest of the new subscriptions.
+    pub(super) fn take_retained(&mut self, now: Instant) {
+        let Some(wish) = self.wishes.front_mut() else {
             return;
         };
-        if self.wishes.is_empty() {
-            self.wishes.shrink_to_fit();
+        let router = &self.shared.router;
+        if router.retained_page(wish, now, &mut self.batch).is_break() {
+            self.wishes.pop_front();
         }
-        let messages = self.shared.router.retained_for(&wish.filter, now);
-        self.backlog
-            .extend(messages.into_iter().map(|message| Delivery {
-                qos: wish.maximum_qos.min(message.qos),
-                retain: true, // [MQTT-3.3.1-8]
-                subscription_identifiers: wish.identifier.into_iter().collect(),
-                message,
-            }));
+        if self.wishes.is_empty() {
+            self.wishes = VecDeque::new();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Slot: the place of one session, occupied by a connection or holding what it left.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::outbox::{Notice, Outbox, OutboxLimits};
 use crate::router::SlotId;
+use crate::router::retained::RetainedWish;
 use crate::session::{DueWill, Session};
 
 /// Whose session: an identity and the Client Identifier it chose.
@@ -37,6 +39,8 @@ pub(super) struct SlotState {
     pub(super) occupancy: Occupancy,
     /// What the session is subscribed to; the router knows the rest.
     pub(super) filters: HashSet<TopicFilter>,
+    /// Retained messages it is still to get, while no connection sends them.
+    pub(super) wishes: VecDeque<RetainedWish>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,7 @@ impl SessionSlot {
         let state = SlotState {
             occupancy: Occupancy::Online,
             filters: HashSet::new(),
+            wishes: VecDeque::new(),
         };
         Self {
             id,

@@ -11,6 +11,8 @@ pub mod retained;
 pub mod route_cache;
 pub mod topic_trie;
 
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -21,8 +23,8 @@ use parking_lot::RwLock;
 use smallvec::SmallVec;
 
 use crate::metrics::{DropReason, Metrics};
-use crate::outbox::{Outbox, Outgoing, Pushed, Terms, Touched};
-use crate::router::retained::{Retained, RetainedLimits};
+use crate::outbox::{Delivery, Outbox, Outgoing, Pushed, Terms, Touched};
+use crate::router::retained::{Retained, RetainedLimits, RetainedWish};
 use crate::router::topic_trie::TopicTrie;
 
 /// Names one session among all that ever were; also who a message came from (No Local).
@@ -148,9 +150,34 @@ impl Router {
             .map_err(|_| DropReason::RetainedFull)
     }
 
-    /// The retained messages for a new subscription.
-    pub fn retained_for(&self, filter: &TopicFilter, now: Instant) -> Vec<Arc<Message>> {
-        self.retained.read().matching(filter, now)
+    /// What a subscription is to get of the retained messages. Ask after it is made: a message
+    /// stored in between then counts as retained, and not as missed.
+    pub fn retained_wish(
+        &self,
+        filter: TopicFilter,
+        maximum_qos: QoS,
+        identifier: Option<u32>,
+    ) -> RetainedWish {
+        let retained = self.retained.read();
+        retained.wish(filter, maximum_qos, identifier)
+    }
+
+    /// Appends the next page of a wish to `batch`. `Break` after the last.
+    pub fn retained_page(
+        &self,
+        wish: &mut RetainedWish,
+        now: Instant,
+        batch: &mut VecDeque<Delivery>,
+    ) -> ControlFlow<()> {
+        let (maximum_qos, identifier) = (wish.maximum_qos, wish.identifier);
+        self.retained.read().page(wish, now, |message| {
+            batch.push_back(Delivery {
+                message: Arc::clone(message),
+                qos: maximum_qos.min(message.qos),
+                retain: true, // [MQTT-3.3.1-8]
+                subscription_identifiers: identifier.into_iter().collect(),
+            });
+        })
     }
 
     /// Count and bytes of the retained messages.

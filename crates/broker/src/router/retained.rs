@@ -8,20 +8,48 @@
 //! the topics whose message can expire.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Instant;
 
+use mqtt::QoS;
 use mqtt::message::Message;
 use mqtt::topic::{TopicFilter, TopicName};
 
 /// The retained messages of one broker, bounded in count and in bytes.
 #[derive(Debug)]
 pub struct Retained {
-    messages: BTreeMap<TopicName, Arc<Message>>,
+    messages: BTreeMap<TopicName, Kept>,
     expiries: BTreeSet<(Instant, TopicName)>,
     bytes: usize,
+    /// Messages ever stored.
+    stored: u64,
     limits: RetainedLimits,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: Arc<Message>,
+    /// Its place among all messages ever stored.
+    number: u64,
+}
+
+/// What a new subscription is still to get of the messages retained before it.
+///
+/// Read page by page: a wide filter then holds neither the lock of the store nor, while its
+/// client does not read, the messages.
+#[derive(Debug)]
+pub struct RetainedWish {
+    /// Of the subscription.
+    pub filter: TopicFilter,
+    /// Granted to the subscription.
+    pub maximum_qos: QoS,
+    /// Of the subscription.
+    pub identifier: Option<u32>,
+    /// What is stored later reaches the subscription when it is published.
+    as_of: u64,
+    /// Where the last page ended.
+    after: Option<TopicName>,
 }
 
 /// Bounds of the retained store.
@@ -44,6 +72,7 @@ impl Retained {
             messages: BTreeMap::new(),
             expiries: BTreeSet::new(),
             bytes: 0,
+            stored: 0,
             limits,
         }
     }
@@ -69,20 +98,65 @@ impl Retained {
         if let Some(at) = message.expires_at {
             self.expiries.insert((at, message.topic.clone()));
         }
-        self.messages
-            .insert(message.topic.clone(), Arc::clone(message));
+        self.stored += 1;
+        let kept = Kept {
+            message: Arc::clone(message),
+            number: self.stored,
+        };
+        self.messages.insert(message.topic.clone(), kept);
         Ok(())
     }
 
-    /// Every retained message the filter matches that has not expired.
-    pub fn matching(&self, filter: &TopicFilter, now: Instant) -> Vec<Arc<Message>> {
-        let prefix = literal_prefix(filter);
-        self.messages
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+    /// The wish of a subscription that was made just now.
+    pub fn wish(
+        &self,
+        filter: TopicFilter,
+        maximum_qos: QoS,
+        identifier: Option<u32>,
+    ) -> RetainedWish {
+        RetainedWish {
+            filter,
+            maximum_qos,
+            identifier,
+            as_of: self.stored,
+            after: None,
+        }
+    }
+
+    /// Hands the next page of the messages that are wished for and not expired to `take`.
+    /// `Break` after the last.
+    pub fn page(
+        &self,
+        wish: &mut RetainedWish,
+        now: Instant,
+        mut take: impl FnMut(&Arc<Message>),
+    ) -> ControlFlow<()> {
+        let prefix = literal_prefix(&wish.filter);
+        let from = wish
+            .after
+            .as_deref()
+            .map_or(Bound::Included(prefix), Bound::Excluded);
+        let (mut count, mut bytes) = (0, 0);
+        let mut last: Option<&TopicName> = None;
+        for (looked_at, (topic, kept)) in self
+            .messages
+            .range::<str, _>((from, Bound::Unbounded))
             .take_while(|(topic, _)| topic.starts_with(prefix))
-            .filter(|(topic, message)| filter.matches(topic) && !message.is_expired(now))
-            .map(|(_, message)| Arc::clone(message))
-            .collect()
+            .enumerate()
+        {
+            if looked_at >= PAGE_LOOKED_AT || count >= PAGE_COUNT || bytes >= PAGE_BYTES {
+                wish.after = last.cloned();
+                return ControlFlow::Continue(());
+            }
+            let message = &kept.message;
+            if kept.number <= wish.as_of && wish.filter.matches(topic) && !message.is_expired(now) {
+                take(message);
+                count += 1;
+                bytes += message.size();
+            }
+            last = Some(topic);
+        }
+        ControlFlow::Break(())
     }
 
     /// Messages held.
@@ -101,7 +175,7 @@ impl Retained {
     }
 
     fn remove(&mut self, topic: &TopicName) {
-        if let Some(message) = self.messages.remove(topic) {
+        if let Some(Kept { message, .. }) = self.messages.remove(topic) {
             self.bytes -= message.size();
             if let Some(at) = message.expires_at {
                 self.expiries.remove(&(at, topic.clone()));
@@ -112,7 +186,7 @@ impl Retained {
     fn remove_expired(&mut self, now: Instant) {
         while let Some((at, topic)) = self.expiries.first().filter(|(at, _)| *at < now).cloned() {
             self.expiries.remove(&(at, topic.clone()));
-            if let Some(message) = self.messages.remove(&topic) {
+            if let Some(Kept { message, .. }) = self.messages.remove(&topic) {
                 self.bytes -= message.size();
             }
         }
@@ -130,6 +204,15 @@ fn literal_prefix(filter: &TopicFilter) -> &str {
         literal
     }
 }
+
+/// Messages of one page: what a connection may hold of them while its client does not read.
+const PAGE_COUNT: usize = 256;
+
+/// Bytes of one page; the message that reaches it is the last.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// Topics looked at for one page: the lock of the store is held for well under a millisecond.
+const PAGE_LOOKED_AT: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -152,10 +235,22 @@ mod tests {
         store
     }
 
-    fn topics(store: &Retained, filter: &str, now: Instant) -> Vec<String> {
+    fn wish(store: &Retained, filter: &str) -> RetainedWish {
         let filter = TopicFilter::try_from(filter).unwrap();
-        store
-            .matching(&filter, now)
+        store.wish(filter, QoS::AtMostOnce, None)
+    }
+
+    fn matching(store: &Retained, filter: &str, now: Instant) -> Vec<Arc<Message>> {
+        let (mut wish, mut found) = (wish(store, filter), Vec::new());
+        while store
+            .page(&mut wish, now, |message| found.push(Arc::clone(message)))
+            .is_continue()
+        {}
+        found
+    }
+
+    fn topics(store: &Retained, filter: &str, now: Instant) -> Vec<String> {
+        matching(store, filter, now)
             .iter()
             .map(|message| message.topic.to_string())
             .collect()
@@ -192,6 +287,52 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_bounded_in_count_and_in_bytes_and_the_next_goes_on_behind_it() {
+        let now = Instant::now();
+        let payload: &'static str = "x".repeat(PAGE_BYTES / 4).leak();
+        let mut store = Retained::new(RetainedLimits {
+            max_count: 1000,
+            max_bytes: 1 << 30,
+        });
+        for index in 0..10 {
+            store
+                .store(&message(&format!("big/{index}"), payload), now)
+                .unwrap();
+        }
+        for index in 0..300 {
+            store
+                .store(&message(&format!("small/{index:03}"), "x"), now)
+                .unwrap();
+        }
+        let mut sizes = Vec::new();
+        let mut wish = wish(&store, "#");
+        loop {
+            let mut count = 0;
+            let flow = store.page(&mut wish, now, |_| count += 1);
+            sizes.push(count);
+            if flow.is_break() {
+                break;
+            }
+        }
+        assert_eq!(sizes, [4, 4, 254 + 2, 46]);
+    }
+
+    #[test]
+    fn what_is_stored_after_the_wish_is_not_part_of_it() {
+        let now = Instant::now();
+        let mut store = store_of(&["a", "b"]);
+        let mut wish = wish(&store, "#");
+        store.store(&message("b", "newer"), now).unwrap();
+        store.store(&message("c", "new"), now).unwrap();
+        let mut found = Vec::new();
+        let flow = store.page(&mut wish, now, |message| {
+            found.push(message.topic.to_string())
+        });
+        assert!(flow.is_break());
+        assert_eq!(found, ["a"]);
+    }
+
+    #[test]
     fn mqtt_3_3_1_6_an_empty_payload_removes_the_retained_message() {
         let mut store = store_of(&["a", "b"]);
         store.store(&message("a", ""), Instant::now()).unwrap();
@@ -210,10 +351,7 @@ mod tests {
         store.store(&message("a", "1"), now).unwrap();
         assert_eq!(store.store(&message("b", "1"), now), Err(RetainedFull));
         store.store(&message("a", "2"), now).unwrap();
-        assert_eq!(
-            &store.matching(&TopicFilter::try_from("a").unwrap(), now)[0].payload[..],
-            b"2"
-        );
+        assert_eq!(&matching(&store, "a", now)[0].payload[..], b"2");
     }
 
     #[test]
