@@ -26,7 +26,7 @@ use crate::access::Grants;
 use crate::broker::Shared;
 use crate::journal::Journal;
 use crate::metrics::DropReason;
-use crate::outbox::{Delivery, Notice, Touched};
+use crate::outbox::{BufferId, Delivery, Notice, Touched};
 use crate::registry::Lease;
 use crate::router::FanOut;
 use crate::router::retained::RetainedWish;
@@ -49,6 +49,9 @@ struct Connection {
     denials: Denials,
     /// Decrypted bytes that are not decoded yet.
     plain_in: BytesMut,
+    /// Names the buffer of the last read, and how large it was: its messages are slices of it.
+    buffer: BufferId,
+    buffer_bytes: usize,
     /// A message whose receivers did not fit into the budget of a turn.
     fan_out: Option<(FanOut, PublishToken)>,
     touched: Touched,
@@ -174,6 +177,8 @@ impl Connection {
         let count = self.plain_in.len() - before;
         if count > 0 {
             self.last_work = now;
+            self.buffer = BufferId::next();
+            self.buffer_bytes = self.plain_in.capacity();
             self.shared.metrics.bytes_received(count as u64);
         }
         count > 0

@@ -10,6 +10,7 @@ use transport::{Read, Transport, TransportError};
 
 use super::{Connection, End, Routed, now};
 use crate::broker::Shared;
+use crate::outbox::BufferId;
 use crate::printable::printable;
 use crate::registry::{Claim, ClaimError, SessionKey};
 use crate::session::{CloseReason, Refusal, Session, admit};
@@ -206,6 +207,8 @@ impl Guest {
             grants,
             cache: Default::default(),
             denials: Default::default(),
+            buffer: BufferId::next(),
+            buffer_bytes: self.plain_in.capacity(),
             plain_in: self.plain_in,
             fan_out: None,
             touched: Default::default(),

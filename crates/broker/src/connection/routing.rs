@@ -78,7 +78,7 @@ impl Connection {
                 .handle_published(token, outcome, Sequence::START);
             return;
         };
-        let mut outgoing = Outgoing::new(Arc::new(message));
+        let mut outgoing = Outgoing::within(Arc::new(message), self.buffer, self.buffer_bytes);
         if outgoing.message().retain {
             if let Err(reason) = self.shared.router.retain(&mut outgoing, now) {
                 self.shared.metrics.dropped(reason, 1);

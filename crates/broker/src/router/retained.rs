@@ -326,7 +326,7 @@ mod tests {
         store.store(&message("c", "new"), now).unwrap();
         let mut found = Vec::new();
         let flow = store.page(&mut wish, now, |message| {
-            found.push(message.topic.to_string())
+            found.push(message.topic.to_string());
         });
         assert!(flow.is_break());
         assert_eq!(found, ["a"]);
