@@ -8,6 +8,7 @@ use store::{History, NewMessage};
 
 use super::{Browser, Stage, keep_all};
 use crate::subscriber::testing::router;
+use crate::web::live::STREAMS_MAX;
 use crate::web::{Role, now_ms};
 
 pub(crate) struct Subscriber {
@@ -54,6 +55,20 @@ async fn a_message_appears_live_with_its_row_as_event_id() {
     let view: serde_json::Value = serde_json::from_str(&told.data).unwrap();
     assert_eq!(view["topic"], "chat/mensaje");
     assert_eq!(view["payload"]["preview"], "hola");
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_a_place_becomes_free_when_one_ends() {
+    let subscriber = Subscriber::new();
+    let mut open = Vec::new();
+    for _ in 0..STREAMS_MAX {
+        open.push(subscriber.browser.events("/events").await);
+    }
+    let refused = subscriber.browser.get("/events").await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(open.pop());
+    let mut events = subscriber.browser.events("/events").await;
+    assert_eq!(events.next().await.unwrap().event, "link");
 }
 
 #[tokio::test]

@@ -10,13 +10,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use store::StoreError;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::Shell;
@@ -61,6 +61,10 @@ where
     F: Fn(i64) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Vec<Row>, StoreError>> + Send + 'static,
 {
+    let Ok(place_taken) = viewer.shell.streams.clone().try_acquire_owned() else {
+        // The page asks again by itself after some seconds.
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many live pages\n").into_response();
+    };
     let latest = *newest.borrow();
     let asked = viewer.from.place(&viewer.headers).unwrap_or(latest);
     let mut waiting = VecDeque::new();
@@ -83,6 +87,7 @@ where
         waiting,
         next_look: Instant::now(),
         fetch,
+        _place_taken: place_taken,
     };
     let rows = stream::unfold(follower, Follower::step)
         .take_until(stop.cancelled_owned())
@@ -104,6 +109,8 @@ struct Follower<F> {
     waiting: VecDeque<Event>,
     next_look: Instant,
     fetch: F,
+    /// Given back when the stream is dropped.
+    _place_taken: OwnedSemaphorePermit,
 }
 
 impl<F, Fut> Follower<F>
@@ -170,5 +177,7 @@ where
 
 /// The first row is shown at once; under load rows travel in groups, twenty a second.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Live pages at once. Each costs a connection and a look at the database per change.
+pub(crate) const STREAMS_MAX: usize = 64;
 /// Rows read at once.
 pub(crate) const ROWS_MAX: usize = 100;

@@ -25,7 +25,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -86,6 +86,8 @@ pub(crate) struct Shell {
     /// Cookies are shared by all ports of a host, so each page has a name of its own.
     pub(crate) cookie: String,
     pub(crate) link: watch::Receiver<LinkState>,
+    /// Places for live streams.
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -113,6 +115,7 @@ impl Shell {
             other_page: config.other_page.clone(),
             cookie: format!("enviomq-{}-{port}", role.name()),
             link: connection.state,
+            streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),
             stop,
         })
     }
