@@ -41,7 +41,20 @@ impl Delivery {
         // The queue entry itself counts too, or empty messages would be free.
         self.message.size() + size_of::<Self>()
     }
+
+    /// Copies the message out of its receive buffer, for a client that may be away for long.
+    ///
+    /// Not if many hold it: a thousand clients that are cut off together would hold a thousand
+    /// copies, while the buffer, which is at most 64 KiB larger, is one for all of them.
+    pub(crate) fn detach(&mut self) {
+        if Arc::strong_count(&self.message) <= HOLDERS_MAX {
+            self.message = Arc::new(self.message.detached());
+        }
+    }
 }
+
+/// Holders of a message that each make a copy of their own when their client leaves.
+const HOLDERS_MAX: usize = 8;
 
 /// The message of one fan-out, in the form for readers now and the form to keep.
 ///
@@ -307,7 +320,8 @@ impl Outbox {
         }
     }
 
-    /// The reader left and may return: what waits is copied out of the receive buffers.
+    /// The reader left and may return: what waits is copied out of the receive buffers, unless
+    /// many others hold it too.
     ///
     /// QoS 0 messages do not wait for it; their number is returned, to be counted.
     pub fn park(&self) -> usize {
@@ -316,9 +330,7 @@ impl Outbox {
         state
             .queue
             .retain(|delivery| delivery.qos != QoS::AtMostOnce);
-        for delivery in &mut state.queue {
-            delivery.message = Arc::new(delivery.message.detached());
-        }
+        state.queue.iter_mut().for_each(Delivery::detach);
         state.queue.shrink_to_fit();
         state.bytes = state.queue.iter().map(Delivery::size).sum();
         state.reader = Reader::Away;
@@ -647,6 +659,25 @@ mod tests {
             outbox.push(&mut outgoing, at_least_once()).unwrap();
             assert!(outgoing.kept.is_none());
         }
+    }
+
+    #[test]
+    fn readers_that_leave_together_do_not_multiply_what_waits_for_all_of_them() {
+        let outboxes: Vec<_> = (0..100).map(|_| Outbox::new(ROOMY)).collect();
+        let message = Arc::new(Message::new(TopicName::try_from("a").unwrap(), "x"));
+        let mut outgoing = Outgoing::new(message);
+        for outbox in &outboxes {
+            outbox.push(&mut outgoing, at_least_once()).unwrap();
+        }
+        drop(outgoing);
+        let messages: std::collections::HashSet<_> = outboxes
+            .iter()
+            .map(|outbox| {
+                outbox.park();
+                Arc::as_ptr(&outbox.state.lock().queue[0].message)
+            })
+            .collect();
+        assert_eq!(messages.len(), 1);
     }
 
     #[test]

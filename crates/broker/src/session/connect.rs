@@ -256,18 +256,13 @@ pub(super) fn part(session: &mut Session) {
     link.dropped.offline_qos0 += u32::try_from(gone).unwrap_or(u32::MAX);
     for exchange in session.inflight.iter_mut() {
         if let Stage::AwaitsPubAck(delivery) | Stage::AwaitsPubRec(delivery) = &mut exchange.stage {
-            detach(delivery);
+            delivery.detach();
         }
     }
-    session.pending.iter_mut().for_each(detach);
+    session.pending.iter_mut().for_each(Delivery::detach);
     session.pending.shrink_to_fit();
     session.inflight.shrink();
     session.received.shrink();
-}
-
-/// Copies the message out of the receive buffer, which is much larger than most messages.
-fn detach(delivery: &mut Delivery) {
-    delivery.message = Arc::new(delivery.message.detached());
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -311,7 +311,8 @@ impl Session {
 
     /// Lets go of everything that belongs to the connection, so that little is kept in the slot.
     ///
-    /// Messages that stay are copied out of the receive buffers they are slices of.
+    /// Messages that stay are copied out of the receive buffers they are slices of, unless many
+    /// others hold them too.
     pub fn park(&mut self) {
         connect::part(self);
     }
