@@ -263,12 +263,15 @@ impl Registry {
         loop {
             self.timers.wait().await;
             self.fire_due(tokio::time::Instant::now().into_std());
+            // Each Will may have thousands of receivers, and thousands may be due at once.
+            tokio::task::yield_now().await;
         }
     }
 
-    /// What [`Registry::run_timers`] does each time, with the time as an argument.
+    /// What [`Registry::run_timers`] does each time, with the time as an argument: a portion of
+    /// what is due.
     pub fn fire_due(&self, now: Instant) {
-        for slot in self.timers.take_due(now) {
+        for slot in self.timers.take_due(now, DUE_MAX) {
             let mut shard = self.shard(&slot.key).lock();
             let mut state = slot.state.lock();
             let Occupancy::Parked(parked) = &mut state.occupancy else {
@@ -430,6 +433,9 @@ impl Drop for Lease {
 
 /// Enough that two cores rarely meet in one; a shard is a few dozen bytes.
 const SHARD_COUNT: usize = 64;
+
+/// Sessions that end, or whose Will is published, before other tasks get their turn.
+const DUE_MAX: usize = 16;
 
 /// A connection reacts to a takeover in its next turn; this long only if its thread is stuck.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(10);

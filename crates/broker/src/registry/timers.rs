@@ -46,13 +46,15 @@ impl Timers {
         }
     }
 
-    /// Takes out the slots whose deadline has come.
-    pub(super) fn take_due(&self, now: Instant) -> Vec<Arc<SessionSlot>> {
+    /// Takes out the first slots whose deadline has come, not more than `max_count`.
+    pub(super) fn take_due(&self, now: Instant, max_count: usize) -> Vec<Arc<SessionSlot>> {
         let mut by_deadline = self.by_deadline.lock();
-        let later = by_deadline.split_off(&(now, SlotId(u64::MAX)));
-        std::mem::replace(&mut *by_deadline, later)
-            .into_values()
-            .collect()
+        std::iter::from_fn(|| {
+            let first = by_deadline.first_entry()?;
+            (first.key().0 <= now).then(|| first.remove())
+        })
+        .take(max_count)
+        .collect()
     }
 
     /// Waits until the first deadline, whichever that is meanwhile.
