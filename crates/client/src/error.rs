@@ -108,10 +108,18 @@ pub enum ClientError {
     Closed,
 }
 
+/// What the broker said, in a form that neither forges a line of a log nor acts on a terminal.
 fn said(explanation: &Option<ByteString>) -> String {
-    explanation
-        .as_ref()
-        .map_or(String::new(), |text| format!(" ({text})"))
+    let Some(text) = explanation else {
+        return String::new();
+    };
+    let acts =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown: String = text
+        .chars()
+        .map(|c| if acts(c) { '\u{fffd}' } else { c })
+        .collect();
+    format!(" ({shown})")
 }
 
 impl ClientError {

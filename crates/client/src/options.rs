@@ -1,5 +1,6 @@
 //! Options: whom to connect to, as whom, and how patiently.
 
+use std::fmt;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use mqtt::{ProtocolVersion, Will};
 use crate::Backoff;
 
 /// Everything a client is told at its start.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Host name or address of the broker.
     pub host: String,
@@ -86,5 +87,33 @@ impl Options {
             ProtocolVersion::V5 => self.session_expiry_s > 0,
             ProtocolVersion::V3_1_1 => !self.clean_start,
         }
+    }
+}
+
+/// Without password and Will, so that no log can ever show them.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_no_password() {
+        let mut options = Options::new("broker", 8883, "tester");
+        options.password = Some(Bytes::from_static(b"hunter2"));
+        let shown = format!("{options:?}");
+        assert!(
+            shown.contains("tester") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

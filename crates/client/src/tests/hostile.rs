@@ -117,3 +117,15 @@ async fn an_unsuback_grants_no_subscription() {
     misbehaves(&client, &mut peer).await;
     asked.abort();
 }
+
+#[tokio::test]
+async fn what_the_broker_says_cannot_forge_a_line() {
+    let (client, _messages, mut broker) = start(options());
+    let mut answer = ConnAck::new(ReasonCode::NotAuthorized);
+    answer.properties.reason_string = Some("sorry\n\u{1b}[2J ENV-OK \u{202e}señal".into());
+    let _peer = broker.answer(answer).await;
+    let why = trouble(&client).await.to_string();
+    assert!(why.contains("sorry") && why.contains("señal"), "{why}");
+    assert!(!why.contains(char::is_control), "{why:?}");
+    assert!(!why.contains('\u{202e}'), "{why:?}");
+}
