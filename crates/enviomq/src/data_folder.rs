@@ -9,6 +9,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -58,6 +59,7 @@ impl DataFolder {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(0o600)
             .open(&path)
             .map_err(|error| self.not_writable(error))?;
         match file.try_lock() {
@@ -154,6 +156,16 @@ mod tests {
         assert!(data.claim("publisher").is_ok());
         drop(held);
         assert!(data.claim("broker").is_ok());
+    }
+
+    #[test]
+    fn the_lock_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::at(folder.path());
+        let _held = data.claim("broker").unwrap();
+        let lock = std::fs::metadata(data.role("broker").join("lock")).unwrap();
+        assert_eq!(lock.permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
