@@ -55,6 +55,7 @@ async fn acknowledge(peer: &mut Peer, got: &Publish) {
     }
 }
 
+/// Shows [MQTT-3.3.2-3], [MQTT-3.10.4-1], [MQTT-3.10.4-2], [MQTT-3.10.4-5].
 #[tokio::test]
 async fn wildcards_match_and_an_unsubscribed_filter_does_not() {
     let broker = broker();
@@ -113,6 +114,7 @@ async fn payloads_pass_unchanged_whatever_they_are() {
     }
 }
 
+/// Shows [MQTT-4.6.0-5].
 #[tokio::test]
 async fn a_burst_arrives_whole_and_in_order() {
     let broker = broker();
@@ -159,6 +161,7 @@ async fn a_fan_out_wider_than_a_turn_reaches_everyone() {
     assert_eq!(broker.metrics().messages_routed, 1_500);
 }
 
+/// Shows [MQTT-3.3.1-5], [MQTT-3.3.1-7], [MQTT-3.3.1-9], [MQTT311-3.3.1-8].
 #[tokio::test]
 async fn a_new_subscription_gets_the_retained_message_and_an_empty_one_removes_it() {
     let broker = broker();

@@ -110,6 +110,7 @@ async fn two_identities_with_one_client_identifier_do_not_meet() {
     b.gets_nothing().await;
 }
 
+/// Shows [MQTT-3.1.2-5], [MQTT-3.1.2-23], [MQTT-4.5.0-1], [MQTT311-3.1.2-5].
 #[tokio::test]
 async fn an_absent_client_finds_what_was_sent_meanwhile() {
     for connect in [staying("s", 60), persistent_v3("s")] {
@@ -168,6 +169,7 @@ async fn what_was_not_acknowledged_is_sent_again_with_dup() {
     );
 }
 
+/// Shows [MQTT-3.1.2-4], [MQTT-3.1.4-4], [MQTT-3.2.2-2].
 #[tokio::test]
 async fn a_clean_start_throws_the_old_session_away() {
     let broker = broker();
@@ -184,6 +186,7 @@ async fn a_clean_start_throws_the_old_session_away() {
     peer.gets_nothing().await;
 }
 
+/// Shows [MQTT-4.1.0-2].
 #[tokio::test(start_paused = true)]
 async fn an_expired_session_leaves_nothing_behind() {
     let broker = broker();
@@ -213,6 +216,7 @@ async fn a_session_without_expiry_ends_with_its_connection() {
     assert_eq!(broker.metrics().sessions_current, 1);
 }
 
+/// Shows [MQTT-3.1.2-7].
 #[tokio::test]
 async fn the_will_of_a_lost_client_is_published_and_of_one_that_said_goodbye_is_not() {
     let broker = broker();

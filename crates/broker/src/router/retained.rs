@@ -332,6 +332,7 @@ mod tests {
         assert_eq!(found, ["a"]);
     }
 
+    /// Also [MQTT-3.3.1-7].
     #[test]
     fn mqtt_3_3_1_6_an_empty_payload_removes_the_retained_message() {
         let mut store = store_of(&["a", "b"]);

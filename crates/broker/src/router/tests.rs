@@ -72,6 +72,7 @@ impl Fixture {
     }
 }
 
+/// Shows [MQTT-3.3.4-2], [MQTT-3.3.4-4], [MQTT-3.8.4-8].
 #[test]
 fn overlapping_subscriptions_deliver_once_with_the_highest_qos_and_all_identifiers() {
     let broker = fixture();
@@ -88,6 +89,7 @@ fn overlapping_subscriptions_deliver_once_with_the_highest_qos_and_all_identifie
     assert_eq!(identifiers[..], [7, 8]);
 }
 
+/// Shows [MQTT-3.8.4-8].
 #[test]
 fn the_published_qos_is_never_raised() {
     let broker = fixture();
@@ -123,6 +125,7 @@ fn mqtt_3_8_3_3_no_local_keeps_a_message_from_its_publisher_only() {
     );
 }
 
+/// Also [MQTT-3.3.1-13].
 #[test]
 fn mqtt_3_3_1_12_retain_is_cleared_unless_the_subscription_asked_for_the_original() {
     let broker = fixture();

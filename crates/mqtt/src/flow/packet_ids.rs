@@ -132,6 +132,7 @@ mod tests {
         PacketId::new(value).unwrap()
     }
 
+    /// Also [MQTT-2.2.1-4].
     #[test]
     fn mqtt_2_2_1_3_an_identifier_in_use_is_not_given_out() {
         let mut ids = PacketIds::new();

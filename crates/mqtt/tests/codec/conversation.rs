@@ -51,6 +51,7 @@ fn mqtt_3_1_0_2_a_second_connect_is_refused() {
     );
 }
 
+/// Shows [MQTT311-3.1.2-2].
 #[test]
 fn a_client_of_an_unknown_version_is_answered_in_the_form_it_most_likely_reads() {
     // Level, and the CONNACK: 3.1 and the bridges of mosquitto read that of 3.1.1.
@@ -110,7 +111,7 @@ fn topic_and_payload_are_slices_of_the_receive_buffer() {
 }
 
 #[test]
-fn mqtt_3_1_2_24_a_packet_above_the_maximum_is_refused_before_its_body_comes() {
+fn mqtt_3_2_2_15_a_packet_above_the_maximum_is_refused_before_its_body_comes() {
     let mut codec = Codec::new(None, 128);
     assert_eq!(
         codec.decode(&mut BytesMut::from(&[0x10, 0x7E][..])),
@@ -200,7 +201,7 @@ fn a_payload_is_not_a_field_and_may_be_longer() {
 }
 
 #[test]
-fn mqtt_3_9_3_2_in_3_1_1_every_refusal_of_a_subscription_is_0x80() {
+fn mqtt311_3_9_3_2_every_refusal_of_a_subscription_is_0x80() {
     let suback = SubAck {
         packet_id: PacketId::MIN,
         reasons: vec![ReasonCode::GrantedQoS1, ReasonCode::NotAuthorized],

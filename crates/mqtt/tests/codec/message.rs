@@ -95,8 +95,9 @@ fn the_header_belongs_to_the_receiver() {
     );
 }
 
+/// Also [MQTT-3.3.2-4], [MQTT-3.3.2-16], [MQTT-3.3.2-17], [MQTT-3.3.2-18], [MQTT-3.3.2-20].
 #[test]
-fn mqtt_3_3_2_15_20_what_the_publisher_said_about_the_payload_is_passed_on_unaltered() {
+fn mqtt_3_3_2_15_what_the_publisher_said_about_the_payload_is_passed_on_unaltered() {
     let now = Instant::now();
     let message = received(
         "30 29 0001 'a' 24 23 0005 01 01 03 0004 'json' 08 0002 're' 09 0002 'id' 26 0001 'k' 0001 'v' 26 0001 'k' 0001 'w' 'x'",

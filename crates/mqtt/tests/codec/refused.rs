@@ -39,6 +39,7 @@ refused! {
     packet_type_15_is_reserved_in_3_1_1: Client, V3_1_1, "f0 00" => ReservedPacketType, MalformedPacket;
     mqtt_2_1_3_1_flags_of_connect: Client, V5, "11 0d 0004 'MQTT' 05 02 0000 00 0000" => FixedHeaderFlags, MalformedPacket;
     mqtt_2_1_3_1_flags_of_puback: Client, V5, "41 02 0001" => FixedHeaderFlags, MalformedPacket;
+    // Also [MQTT311-2.2.2-2].
     mqtt_2_1_3_1_flags_of_pingreq: Client, V3_1_1, "c8 00" => FixedHeaderFlags, MalformedPacket;
     mqtt_3_6_1_1_flags_of_pubrel: Client, V5, "60 02 0001" => FixedHeaderFlags, MalformedPacket;
     mqtt_3_8_1_1_flags_of_subscribe: Client, V3_1_1, "80 06 0001 0001 'a' 00" => FixedHeaderFlags, MalformedPacket;
@@ -68,15 +69,19 @@ refused! {
     mqtt_1_5_5_1_a_property_length_longer_than_needed: Client, V5, "30 05 0001 'a' 8000" => VariableByteInteger, MalformedPacket;
 
     // 1.5.4 Strings
+    // Also [MQTT-3.3.2-1].
     mqtt_1_5_4_1_a_topic_that_is_not_utf_8: Client, V5, "30 05 0002 c328 00" => InvalidUtf8, MalformedPacket;
     mqtt_1_5_4_1_a_topic_with_a_surrogate: Client, V3_1_1, "30 05 0003 eda080" => InvalidUtf8, MalformedPacket;
     mqtt_1_5_4_2_a_topic_with_a_null_character: Client, V5, "30 06 0003 610062 00" => NullCharacter, MalformedPacket;
+    // Also [MQTT-3.1.3-4].
     mqtt_1_5_4_2_a_client_identifier_with_a_null_character: Client, V3_1_1, "10 0d 0004 'MQTT' 04 02 0000 0001 00" => NullCharacter, MalformedPacket;
+    // Also [MQTT-1.5.7-1].
     mqtt_1_5_4_2_a_user_property_with_a_null_character: Client, V5, "30 0b 0001 'a' 07 26 0001 00 0001 'v'" => NullCharacter, MalformedPacket;
 
     // 3.1 CONNECT
 
     mqtt_3_1_2_1_another_protocol_name: Client, V5, "10 0d 0004 'MQTX' 05 02 0000 00 0000" => UnsupportedProtocolVersion, UnsupportedProtocolVersion;
+    // Also [MQTT311-3.1.2-1].
     mqtt_3_1_2_1_the_protocol_name_is_case_sensitive: Client, V3_1_1, "10 0c 0004 'mqtt' 04 02 0000 0000" => UnsupportedProtocolVersion, UnsupportedProtocolVersion;
     mqtt_3_1_2_2_protocol_level_6: Client, V5, "10 0d 0004 'MQTT' 06 02 0000 00 0000" => UnsupportedProtocolVersion, UnsupportedProtocolVersion, alone;
     mqtt_3_1_2_2_protocol_3_1: Client, V3_1_1, "10 0e 0006 'MQIsdp' 03 02 0000 0000" => UnsupportedProtocolVersion, UnsupportedProtocolVersion, alone;
@@ -85,7 +90,7 @@ refused! {
     mqtt_3_1_2_11_will_qos_without_a_will: Client, V5, "10 0d 0004 'MQTT' 05 0a 0000 00 0000" => WillFlags, MalformedPacket;
     mqtt_3_1_2_12_will_qos_3: Client, V5, "10 13 0004 'MQTT' 05 1e 0000 00 0000 00 0001 'w' 0000" => QoS3, MalformedPacket;
     mqtt_3_1_2_13_will_retain_without_a_will: Client, V3_1_1, "10 0c 0004 'MQTT' 04 22 0000 0000" => WillFlags, MalformedPacket;
-    mqtt_3_1_2_22_in_3_1_1_a_password_without_a_user_name: Client, V3_1_1, "10 10 0004 'MQTT' 04 42 0000 0001 'c' 0001 'p'" => PasswordWithoutUserName, MalformedPacket;
+    mqtt311_3_1_2_22_a_password_without_a_user_name: Client, V3_1_1, "10 10 0004 'MQTT' 04 42 0000 0001 'c' 0001 'p'" => PasswordWithoutUserName, MalformedPacket;
     mqtt_3_1_2_17_a_user_name_announced_but_absent: Client, V5, "10 0e 0004 'MQTT' 05 82 0000 00 0001 'c'" => Truncated, MalformedPacket;
     mqtt_3_1_2_16_a_user_name_that_was_not_announced: Client, V5, "10 14 0004 'MQTT' 05 02 0000 00 0001 'c' 0004 'user'" => TrailingBytes, MalformedPacket;
     mqtt_3_1_2_9_a_will_announced_but_absent: Client, V3_1_1, "10 0d 0004 'MQTT' 04 06 0000 0001 'c'" => Truncated, MalformedPacket;
@@ -144,9 +149,9 @@ refused! {
     mqtt_3_8_3_2_a_subscribe_without_filters_in_3_1_1: Client, V3_1_1, "82 02 0001" => NothingAsked, ProtocolError;
     mqtt_3_8_3_4_no_local_on_a_shared_subscription: Client, V5, "82 10 0001 00 000a '$share/g/a' 04" => NoLocalOnShared, ProtocolError;
     mqtt_3_8_3_5_reserved_bits_of_the_options: Client, V5, "82 07 0001 00 0001 'a' 40" => ReservedBits, MalformedPacket;
-    mqtt_3_8_3_5_options_of_5_in_3_1_1: Client, V3_1_1, "82 06 0001 0001 'a' 04" => ReservedBits, MalformedPacket;
+    mqtt311_3_8_3_4_options_of_5: Client, V3_1_1, "82 06 0001 0001 'a' 04" => ReservedBits, MalformedPacket;
     maximum_qos_3_of_a_subscription: Client, V5, "82 07 0001 00 0001 'a' 03" => SubscriptionOption, ProtocolError;
-    mqtt_3_8_3_4_in_3_1_1_requested_qos_3: Client, V3_1_1, "82 06 0001 0001 'a' 03" => SubscriptionOption, ProtocolError;
+    mqtt311_3_8_3_4_requested_qos_3: Client, V3_1_1, "82 06 0001 0001 'a' 03" => SubscriptionOption, ProtocolError;
     retain_handling_3: Client, V5, "82 07 0001 00 0001 'a' 30" => SubscriptionOption, ProtocolError;
     subscription_identifier_0: Client, V5, "82 09 0001 02 0b 00 0001 'a' 00" => PropertyValue, ProtocolError;
     subscription_identifier_twice: Client, V5, "82 0b 0001 04 0b 01 0b 02 0001 'a' 00" => DuplicateProperty, ProtocolError;

@@ -8,8 +8,9 @@ use mqtt::{Codec, ConnAckProperties, ControlPacket, ReasonCode};
 use super::support::*;
 use crate::session::{ProtocolError, SessionLimits};
 
+/// Also [MQTT-3.1.2-6], [MQTT-3.1.4-5].
 #[test]
-fn mqtt_3_2_2_2_a_new_session_is_not_present() {
+fn mqtt_3_2_2_3_a_new_session_is_not_present() {
     for version in [V3_1_1, V5] {
         let peer = Peer::connects(persistent(version));
         assert_eq!(peer.connack.reason, ReasonCode::Success);
@@ -45,7 +46,7 @@ fn mqtt_3_1_3_7_a_client_without_identifier_is_given_one() {
 }
 
 #[test]
-fn mqtt_3_1_3_8_in_3_1_1_an_empty_identifier_needs_clean_session() {
+fn mqtt311_3_1_3_8_an_empty_identifier_needs_clean_session() {
     let refusal = refused(connect(V3_1_1, |connect| {
         connect.client_id = text("");
         connect.clean_start = false;
@@ -56,6 +57,7 @@ fn mqtt_3_1_3_8_in_3_1_1_an_empty_identifier_needs_clean_session() {
     assert_eq!(&out[..], [0x20, 2, 0, 2]);
 }
 
+/// Shows [MQTT-3.1.3-8].
 #[test]
 fn a_client_identifier_above_the_limit_is_refused() {
     let refusal = refused(connect(V5, |connect| {
@@ -64,6 +66,7 @@ fn a_client_identifier_above_the_limit_is_refused() {
     assert_eq!(refusal.reason(), ReasonCode::ClientIdentifierNotValid);
 }
 
+/// Also [MQTT-3.2.2-6].
 #[test]
 fn mqtt_4_12_0_1_enhanced_authentication_is_refused_with_bad_authentication_method() {
     let refusal = refused(connect(V5, |connect| {
@@ -109,7 +112,7 @@ fn a_session_lives_as_long_as_asked_but_no_longer_than_allowed() {
 }
 
 #[test]
-fn mqtt_3_1_2_6_in_3_1_1_clean_session_decides_how_long_the_session_lives() {
+fn mqtt311_3_1_2_6_clean_session_decides_how_long_the_session_lives() {
     let clean = Peer::connects(connect(V3_1_1, |_| ()));
     assert_eq!(clean.session.expiry_interval_s(), 0);
     let kept = Peer::connects(persistent(V3_1_1));

@@ -9,6 +9,7 @@ use smallvec::smallvec;
 use super::support::*;
 use crate::session::{Dropped, ProtocolError, SessionLimits};
 
+/// Shows [MQTT-2.2.1-2], [MQTT-4.3.1-1].
 #[test]
 fn a_qos_0_message_has_no_identifier_and_awaits_no_answer() {
     for version in [V3_1_1, V5] {
@@ -19,6 +20,7 @@ fn a_qos_0_message_has_no_identifier_and_awaits_no_answer() {
     }
 }
 
+/// Also [MQTT-4.3.2-2], [MQTT-4.3.2-3].
 #[test]
 fn mqtt_4_3_2_1_a_qos_1_message_is_kept_until_puback() {
     for version in [V3_1_1, V5] {
@@ -31,6 +33,7 @@ fn mqtt_4_3_2_1_a_qos_1_message_is_kept_until_puback() {
     }
 }
 
+/// Also [MQTT-4.3.3-1], [MQTT-4.3.3-2], [MQTT-4.3.3-4].
 #[test]
 fn mqtt_4_3_3_5_a_qos_2_message_goes_through_pubrec_pubrel_pubcomp() {
     for version in [V3_1_1, V5] {
@@ -45,7 +48,7 @@ fn mqtt_4_3_3_5_a_qos_2_message_goes_through_pubrec_pubrel_pubcomp() {
 }
 
 #[test]
-fn mqtt_4_3_3_4_a_pubrec_with_an_error_ends_the_exchange() {
+fn mqtt_4_4_0_2_a_pubrec_with_an_error_ends_the_exchange() {
     let mut peer = Peer::connects(connect(V5, |_| ()));
     peer.is_sent([delivery(ExactlyOnce, "unwanted")]);
     peer.gets_message("unwanted");
@@ -87,7 +90,7 @@ fn an_acknowledgement_of_another_qos_is_a_protocol_error() {
 }
 
 #[test]
-fn mqtt_3_3_4_7_no_more_than_the_clients_receive_maximum_are_in_flight() {
+fn mqtt_3_3_4_9_no_more_than_the_clients_receive_maximum_are_in_flight() {
     let mut peer = Peer::connects(connect(V5, |connect| {
         connect.properties.receive_maximum = NonZeroU16::new(2);
     }));
@@ -102,6 +105,7 @@ fn mqtt_3_3_4_7_no_more_than_the_clients_receive_maximum_are_in_flight() {
     assert!(peer.session.wants_deliveries());
 }
 
+/// Also [MQTT-3.3.4-10], [MQTT-4.9.0-3].
 #[test]
 fn mqtt_4_9_0_2_a_qos_2_message_counts_until_pubcomp() {
     let mut peer = Peer::connects(connect(V5, |connect| {

@@ -19,7 +19,7 @@ fn a_goodbye_is_not_answered() {
 }
 
 #[test]
-fn mqtt_3_14_0_1_we_say_in_5_0_why_we_leave() {
+fn mqtt_3_14_2_1_we_say_in_5_0_why_we_leave() {
     let told = |reason: CloseReason, code| {
         let mut peer = Peer::connects(connect(V5, |_| ()));
         peer.session.disconnect(reason);
@@ -48,7 +48,7 @@ fn in_3_1_1_a_server_just_closes() {
 }
 
 #[test]
-fn mqtt_3_14_4_2_nothing_follows_our_disconnect() {
+fn mqtt_3_14_4_1_nothing_follows_our_disconnect() {
     let mut peer = Peer::connects(connect(V5, |_| ()));
     peer.sequence = Sequence::new(1);
     peer.sends(publish(AtLeastOnce, 1, "x"));
@@ -118,7 +118,7 @@ fn packets_that_only_servers_send_are_protocol_errors() {
 }
 
 #[test]
-fn mqtt_4_12_0_6_auth_without_a_method_in_connect_is_a_protocol_error() {
+fn mqtt_4_12_0_7_auth_without_a_method_in_connect_is_a_protocol_error() {
     let mut peer = Peer::connects(connect(V5, |_| ()));
     let auth = Auth {
         reason: ReasonCode::ReAuthenticate,

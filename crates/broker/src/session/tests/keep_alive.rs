@@ -5,6 +5,7 @@ use mqtt::{ControlPacket, ReasonCode};
 use super::support::*;
 use crate::session::{CloseReason, SessionLimits};
 
+/// Also [MQTT-3.2.2-22].
 #[test]
 fn mqtt_3_1_2_22_silence_for_one_and_a_half_keep_alives_closes_the_connection() {
     let mut peer = Peer::connects(connect(V5, |connect| connect.keep_alive_s = 60));
@@ -15,7 +16,7 @@ fn mqtt_3_1_2_22_silence_for_one_and_a_half_keep_alives_closes_the_connection() 
 }
 
 #[test]
-fn mqtt_3_1_2_22_in_3_1_1_the_connection_closes_without_a_word() {
+fn mqtt311_3_1_2_24_the_connection_closes_without_a_word() {
     let mut peer = Peer::connects(connect(V3_1_1, |connect| connect.keep_alive_s = 10));
     peer.after(15.secs());
     assert_eq!(peer.closes(), CloseReason::KeepAliveTimeout);

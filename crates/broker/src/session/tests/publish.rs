@@ -16,6 +16,7 @@ fn a_qos_0_message_is_routed_and_not_answered() {
     }
 }
 
+/// Also [MQTT-2.2.1-5], [MQTT-3.3.4-1].
 #[test]
 fn mqtt_4_3_2_4_a_qos_1_message_is_routed_and_acknowledged() {
     for version in [V3_1_1, V5] {
@@ -25,6 +26,7 @@ fn mqtt_4_3_2_4_a_qos_1_message_is_routed_and_acknowledged() {
     }
 }
 
+/// Shows [MQTT-4.3.2-5].
 #[test]
 fn a_repeated_qos_1_message_is_routed_again() {
     let mut peer = Peer::connects(connect(V3_1_1, |_| ()));
@@ -34,6 +36,7 @@ fn a_repeated_qos_1_message_is_routed_again() {
     }
 }
 
+/// Also [MQTT-2.2.1-5], [MQTT-3.3.4-1], [MQTT-4.3.3-8].
 #[test]
 fn mqtt_4_3_3_10_a_repeated_qos_2_message_is_not_routed_twice() {
     for version in [V3_1_1, V5] {
@@ -79,7 +82,7 @@ fn a_message_without_receivers_is_told_to_a_5_0_client() {
 }
 
 #[test]
-fn mqtt_3_3_5_2_a_forbidden_message_is_refused_in_5_0_with_the_reason_in_words() {
+fn a_forbidden_message_is_refused_in_5_0_with_the_reason_in_words() {
     let mut peer = Peer::connects(connect(V5, |_| ()));
     peer.outcome = denied();
     peer.sends(publish(AtLeastOnce, 1, "hola"));
@@ -107,7 +110,7 @@ fn mqtt_3_4_2_2_no_reason_string_if_it_makes_the_packet_too_large() {
 }
 
 #[test]
-fn mqtt_3_3_5_2_a_forbidden_message_is_acknowledged_in_3_1_1_which_has_no_other_word() {
+fn mqtt311_3_3_5_2_a_forbidden_message_is_acknowledged_for_want_of_another_word() {
     let mut peer = Peer::connects(connect(V3_1_1, |_| ()));
     peer.outcome = denied();
     peer.sends(publish(AtLeastOnce, 1, "hola")).gets(puback(1));
@@ -178,7 +181,7 @@ fn mqtt_3_3_2_7_aliases_end_with_their_connection() {
 }
 
 #[test]
-fn mqtt_3_3_4_9_more_than_receive_maximum_ends_the_connection() {
+fn mqtt_3_3_4_7_more_than_receive_maximum_ends_the_connection() {
     let mut peer = Peer::connects_under(three_at_once(), connect(V5, |_| ()));
     for packet_id in 1..=3 {
         peer.sends(publish(ExactlyOnce, packet_id, "x"));

@@ -15,6 +15,7 @@ fn mqtt_3_2_2_3_a_resumed_session_is_present() {
     }
 }
 
+/// Also [MQTT-3.3.1-1], [MQTT-4.3.3-3], [MQTT-4.3.3-6].
 #[test]
 fn mqtt_4_4_0_1_what_was_not_acknowledged_is_sent_again_with_dup_in_its_order() {
     for version in [V3_1_1, V5] {
@@ -65,7 +66,7 @@ fn mqtt_4_6_0_1_new_messages_follow_the_repeated_ones() {
 }
 
 #[test]
-fn mqtt_4_9_0_3_repeated_messages_keep_to_the_receive_maximum_of_the_new_connection() {
+fn mqtt_4_9_0_2_repeated_messages_keep_to_the_receive_maximum_of_the_new_connection() {
     let mut peer = Peer::connects(persistent(V5));
     peer.is_sent(["1", "2", "3"].map(|payload| delivery(AtLeastOnce, payload)));
     for payload in ["1", "2", "3"] {

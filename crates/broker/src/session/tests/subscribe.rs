@@ -5,6 +5,7 @@ use mqtt::{QoS, ReasonCode, RetainHandling, SubAck, SubscriptionOptions, UnsubAc
 use super::support::*;
 use crate::session::Action;
 
+/// Also [MQTT-2.2.1-6], [MQTT-3.8.4-2], [MQTT-3.8.4-6], [MQTT-3.8.4-7].
 #[test]
 fn mqtt_3_8_4_1_subscribe_is_answered_with_one_reason_per_filter() {
     for version in [V3_1_1, V5] {
@@ -70,6 +71,7 @@ fn shared_subscriptions_are_refused_one_by_one() {
         .asks_nothing();
 }
 
+/// Also [MQTT-2.2.1-6].
 #[test]
 fn mqtt_3_10_4_4_unsubscribe_is_answered_with_one_reason_per_filter() {
     let mut new = Peer::connects(connect(V5, |_| ()));

@@ -27,6 +27,7 @@ fn mqtt_3_1_2_8_the_will_is_published_whenever_the_client_did_not_say_goodbye() 
     }
 }
 
+/// Also [MQTT-3.14.4-3].
 #[test]
 fn mqtt_3_1_2_10_a_normal_goodbye_deletes_the_will() {
     let mut peer = with_will();
@@ -73,7 +74,7 @@ fn a_client_that_returns_without_a_will_has_none() {
 }
 
 #[test]
-fn mqtt_3_1_3_9_the_delay_is_the_asked_one_but_ends_with_the_session() {
+fn mqtt_3_1_2_8_the_delay_is_the_asked_one_but_ends_with_the_session() {
     let delay_of = |delay_s: u32, expiry_s: u32| {
         let mut peer = Peer::connects(connect(V5, |connect| {
             connect.properties.session_expiry_interval_s = Some(expiry_s);
@@ -92,7 +93,7 @@ fn mqtt_3_1_3_9_the_delay_is_the_asked_one_but_ends_with_the_session() {
 }
 
 #[test]
-fn mqtt_3_1_2_14_the_will_keeps_its_flags_and_expires_from_its_publication() {
+fn mqtt_3_1_2_15_the_will_keeps_its_flags_and_expires_from_its_publication() {
     let mut peer = Peer::connects(connect(V5, |connect| {
         let mut will = will("gone");
         will.qos = AtLeastOnce;
