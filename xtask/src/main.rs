@@ -15,12 +15,14 @@ use std::process::ExitCode;
 use groups::Group;
 use process::{Failed, Job, say};
 use workspace::Workspace;
+use xtask::conformance::{Conformance, PAGE};
 
 const USAGE: &str = "\
 cargo xtask test [GROUP...]   install what is missing (Debian), check, and run the tests;
                               GROUP is unit, e2e, interop, browser, compose or readme;
                               none means all of them, after the checks
 cargo xtask check             formatting, clippy and rustdoc, warnings as errors
+cargo xtask conformance       write docs/conformance.md from the tests and tests/conformance/
 cargo xtask bench [ARGS...]   the load bench of the executable, release build
 cargo xtask executable        build the static executable of the container image";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match words.split_first() {
         Some((&"test", groups)) => test(groups),
         Some((&"check", [])) => check(),
+        Some((&"conformance", [])) => conformance(),
         Some((&"bench", rest)) => bench(rest),
         Some((&"executable", [])) => executable(),
         _ => Err(Failed::because(USAGE)),
@@ -75,6 +78,20 @@ fn check() -> Result<bool, Failed> {
     checks::run(&workspace, &mut tally);
     tally.close();
     Ok(tally.is_green())
+}
+
+fn conformance() -> Result<bool, Failed> {
+    let workspace = Workspace::find()?;
+    let table = Conformance::read(&workspace.root).map_err(|why| Failed::because(&why))?;
+    let mistakes = table.mistakes();
+    for mistake in &mistakes {
+        say(mistake);
+    }
+    let path = workspace.root.join(PAGE);
+    std::fs::write(&path, table.page())
+        .map_err(|why| Failed::because(&format!("{}: {why}", path.display())))?;
+    say(PAGE);
+    Ok(mistakes.is_empty())
 }
 
 fn bench(arguments: &[&str]) -> Result<bool, Failed> {
