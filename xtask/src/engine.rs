@@ -11,7 +11,7 @@ use crate::process::{Job, is_installed, say};
 pub(crate) struct Engine {
     /// The value for `DOCKER_HOST`, where it is not the usual socket.
     pub(crate) host: Option<String>,
-    ours: Option<Child>,
+    ours: Option<(Child, PathBuf)>,
 }
 
 /// Ways to start it, the ordinary one first: a machine inside a container may
@@ -87,7 +87,7 @@ impl Engine {
             .map_err(|why| why.to_string())?;
         let mut engine = Self {
             host: Some(host),
-            ours: Some(child),
+            ours: Some((child, run)),
         };
         let deadline = Instant::now() + Duration::from_secs(40);
         while Instant::now() < deadline {
@@ -97,7 +97,7 @@ impl Engine {
             let ended = engine
                 .ours
                 .as_mut()
-                .is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))));
+                .is_some_and(|(child, _)| matches!(child.try_wait(), Ok(Some(_))));
             if ended {
                 break;
             }
@@ -110,12 +110,13 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let Some(child) = &mut self.ours else {
+        let Some((child, run)) = &mut self.ours else {
             return;
         };
         // SIGTERM, not kill: dockerd stops its containers and its containerd.
         let _ = Job::new("kill").args([child.id()]).quiet();
         let _ = child.wait();
+        let _ = fs::remove_dir_all(run);
     }
 }
 
