@@ -215,7 +215,9 @@ impl Tokens {
             return;
         };
         for path in entries.flatten().map(|entry| entry.path()) {
-            let old = |record: Record| record.expires_unix_s + REMEMBERED_S < unix_seconds(now);
+            let old = |record: Record| {
+                record.expires_unix_s.saturating_add(REMEMBERED_S) < unix_seconds(now)
+            };
             if read_record(&path).is_some_and(old) {
                 let _ = fs::remove_file(path);
             }
@@ -392,5 +394,18 @@ mod tests {
         }
         tokens.mint("pump", HOUR, NOW + HOUR * 26).unwrap();
         assert_eq!(fs::read_dir(&tokens.dir).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_token_without_an_end_is_no_obstacle_to_the_next() {
+        let (_dir, tokens) = tokens();
+        tokens.mint("pump", HOUR, NOW).unwrap();
+        let entry = fs::read_dir(&tokens.dir).unwrap().next().unwrap().unwrap();
+        let json = fs::read_to_string(entry.path()).unwrap();
+        let endless = json.replace("3600", &u64::MAX.to_string());
+        assert_ne!(json, endless);
+        fs::write(entry.path(), endless).unwrap();
+        tokens.mint("pump", HOUR, NOW).unwrap();
+        assert_eq!(fs::read_dir(&tokens.dir).unwrap().count(), 2);
     }
 }
