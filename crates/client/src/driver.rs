@@ -109,7 +109,11 @@ impl Driver {
                 }));
             }
         };
-        if let Some(assigned) = &opened.answer.properties.assigned_client_identifier {
+        let assigned = &opened.answer.properties.assigned_client_identifier;
+        // Only who came without a name is given one.
+        if self.options.client_id.is_empty()
+            && let Some(assigned) = assigned
+        {
             self.client_id = assigned.clone();
         }
         let since = Instant::now();

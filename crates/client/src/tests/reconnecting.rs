@@ -1,8 +1,8 @@
 //! Cuts: what comes back, what is repeated, and what is only known not to be known.
 
-use mqtt::{ControlPacket, Disconnect, ProtocolVersion, QoS, ReasonCode};
+use mqtt::{ConnAck, ControlPacket, Disconnect, ProtocolVersion, QoS, ReasonCode};
 
-use super::support::{ack, connected, options, request};
+use super::support::{ack, connected, options, request, start};
 use crate::{ClientError, ConnectionState, Outcome, Progress};
 
 #[tokio::test]
@@ -135,4 +135,20 @@ async fn a_client_told_not_to_reconnect_ends_with_the_failure() {
         client.connected().await,
         Err(ClientError::ConnectionLost)
     ));
+}
+
+#[tokio::test]
+async fn only_who_has_no_name_takes_the_one_it_is_given() {
+    for (ours, kept) in [("tester", "tester"), ("", "auto-1")] {
+        let mut options = options();
+        options.client_id = ours.to_owned();
+        let (_client, _messages, mut broker) = start(options);
+        let mut answer = ConnAck::new(ReasonCode::Success);
+        answer.properties.assigned_client_identifier = Some("auto-1".into());
+        let (peer, connect) = broker.answer(answer).await;
+        assert_eq!(&connect.client_id[..], ours);
+        drop(peer);
+        let (_peer, connect) = broker.accept(false).await;
+        assert_eq!(&connect.client_id[..], kept);
+    }
 }
