@@ -19,7 +19,11 @@ pub(super) struct Owed {
 impl Session {
     /// PUBLISH: what it brings, unless it repeats what the reader has already.
     pub(super) fn arrive(&mut self, publish: Publish) -> Result<Option<Incoming>, ClientError> {
-        let Some(topic) = publish.topic_name() else {
+        // Also beside a topic: it would be a name for later, and we keep none.
+        let topic = publish
+            .topic_name()
+            .filter(|_| publish.topic_alias().is_none());
+        let Some(topic) = topic else {
             return Err(ClientError::Misbehaved {
                 what: "a Topic Alias, and we allowed none",
                 reason: ReasonCode::TopicAliasInvalid,

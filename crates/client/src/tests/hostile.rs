@@ -1,15 +1,16 @@
 //! A broker that breaks the rules: it costs its connection, never memory or the process.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use mqtt::{
-    ConnAck, ControlPacket, QoS, ReasonCode, RetainHandling, SubAck, SubscriptionOptions, UnsubAck,
+    ConnAck, ControlPacket, PublishProperties, QoS, ReasonCode, RetainHandling, SubAck,
+    SubscriptionOptions, UnsubAck,
 };
 use tokio::time::timeout;
 
-use super::support::{Peer, ack, connected, filter, id, options, start};
+use super::support::{Peer, ack, connected, delivery, filter, id, options, start};
 use crate::{Client, ClientError};
 
 const OPTIONS: SubscriptionOptions = SubscriptionOptions {
@@ -52,13 +53,8 @@ async fn who_asks_for_answers_and_never_reads_them_is_read_no_more() {
     let mut taken = 0;
     while taken < 4 * ANSWERS_FOR_SURE {
         peer.sends_bytes(&batch);
-        let leaves = async {
-            while peer.transport.pending_write() > 0 {
-                peer.transport.writable().await.unwrap();
-                peer.transport.try_flush().unwrap();
-            }
-        };
-        if timeout(Duration::from_secs(60), leaves).await.is_err() {
+        let minute = Duration::from_secs(60);
+        if timeout(minute, peer.flushes()).await.is_err() {
             return;
         }
         taken += batch.len();
@@ -98,6 +94,25 @@ async fn an_answer_to_fewer_filters_than_asked_for_is_no_grant() {
     }));
     misbehaves(&client, &mut peer).await;
     asked.abort();
+}
+
+#[tokio::test]
+async fn a_topic_alias_is_refused_even_beside_its_topic() {
+    let (client, _messages, _broker, mut peer) = connected(options()).await;
+    let ControlPacket::Publish(mut publish) = delivery(None, QoS::AtMostOnce, "hola") else {
+        panic!("no PUBLISH");
+    };
+    publish.properties = Some(Box::new(PublishProperties {
+        topic_alias: NonZeroU16::new(1),
+        ..PublishProperties::default()
+    }));
+    peer.sends(ControlPacket::Publish(publish));
+    let ControlPacket::Disconnect(goodbye) = peer.gets().await else {
+        panic!("no DISCONNECT");
+    };
+    assert_eq!(goodbye.reason, ReasonCode::TopicAliasInvalid);
+    let why = trouble(&client).await;
+    assert!(matches!(why, ClientError::Misbehaved { .. }), "{why}");
 }
 
 #[tokio::test]

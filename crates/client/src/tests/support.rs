@@ -102,6 +102,14 @@ impl Peer {
         self.transport.write(&mut BytesMut::from(bytes)).unwrap();
     }
 
+    /// Until the client has taken everything.
+    pub(super) async fn flushes(&mut self) {
+        while self.transport.pending_write() > 0 {
+            self.transport.writable().await.unwrap();
+            self.transport.try_flush().unwrap();
+        }
+    }
+
     /// The next packet.
     pub(super) async fn gets(&mut self) -> ControlPacket {
         match self.gets_or_end().await {
