@@ -48,6 +48,7 @@ golden! {
     connect_3_1_1_smallest: Client, V3_1_1,
         "10 0d 0004 'MQTT' 04 02 000a 0001 'c'"
         => connect(Connect { keep_alive_s: 10, ..Connect::new(V3_1_1, "c") });
+    // Also [MQTT-3.1.3-1], [MQTT-3.1.3-3].
     mqtt_3_1_3_5_connect_3_1_1_with_everything: Client, V3_1_1,
         "10 29 0004 'MQTT' 04 ec 003c 0006 'client' 0004 'will' 0003 'bye' 0004 'user' 0004 'pass'"
         => connect(Connect {
@@ -60,13 +61,13 @@ golden! {
     mqtt_3_1_3_6_connect_3_1_1_may_leave_the_client_identifier_to_the_server: Client, V3_1_1,
         "10 0c 0004 'MQTT' 04 02 0000 0000"
         => connect(Connect { keep_alive_s: 0, ..Connect::new(V3_1_1, "") });
-    connect_5_smallest: Client, V5,
+    mqtt_2_2_2_1_connect_5_smallest: Client, V5,
         "10 0d 0004 'MQTT' 05 02 0000 00 0000"
         => connect(Connect { keep_alive_s: 0, ..Connect::new(V5, "") });
     connect_5_with_a_password_alone: Client, V5,
         "10 16 0004 'MQTT' 05 42 0000 00 0001 'c' 0006 'secret'"
         => connect(Connect { keep_alive_s: 0, password: Some(Bytes::from_static(b"secret")), ..Connect::new(V5, "c") });
-    connect_5_with_every_property: Client, V5,
+    mqtt_3_1_3_1_connect_5_with_every_property: Client, V5,
         "10 8a01 0004 'MQTT' 05 d6 003c 31 11 ffffffff 21 0014 27 00010000 22 0000 19 01 17 00 26 0001 'k' 0001 'v' 26 0001 'k' 0001 'w' 15 0005 'SCRAM' 16 0004 'data' 0006 'client' 2e 18 0000001e 02 00000000 01 01 03 000a 'text/plain' 08 0006 'answer' 09 0002 00ff 26 0001 'a' 0001 'b' 0004 'will' 0003 'bye' 0004 'user' 0004 'pass'"
         => connect(Connect {
             will: Some(Will {
@@ -104,7 +105,7 @@ golden! {
         => ControlPacket::ConnAck(Box::new(ConnAck { session_present: true, ..ConnAck::new(ReasonCode::Success) }));
     connack_3_1_1_not_authorized: Server, V3_1_1, "20 02 00 05"
         => ControlPacket::ConnAck(Box::new(ConnAck::new(ReasonCode::NotAuthorized)));
-    connack_5_smallest: Server, V5, "20 03 00 00 00"
+    mqtt_2_2_2_1_connack_5_smallest: Server, V5, "20 03 00 00 00"
         => ControlPacket::ConnAck(Box::new(ConnAck::new(ReasonCode::Success)));
     connack_5_refuses: Server, V5, "20 0e 00 85 0b 1f 0008 'too long'"
         => ControlPacket::ConnAck(Box::new(ConnAck {

@@ -10,3 +10,4 @@ mod message;
 mod refused;
 mod round_trip;
 mod support;
+mod too_large;

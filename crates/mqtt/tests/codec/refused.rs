@@ -77,6 +77,16 @@ refused! {
     mqtt_1_5_4_2_a_client_identifier_with_a_null_character: Client, V3_1_1, "10 0d 0004 'MQTT' 04 02 0000 0001 00" => NullCharacter, MalformedPacket;
     // Also [MQTT-1.5.7-1].
     mqtt_1_5_4_2_a_user_property_with_a_null_character: Client, V5, "30 0b 0001 'a' 07 26 0001 00 0001 'v'" => NullCharacter, MalformedPacket;
+    mqtt_3_1_3_11_a_will_topic_that_is_not_utf_8: Client, V5, "10 14 0004 'MQTT' 05 06 0000 00 0000 00 0002 c328 0000" => InvalidUtf8, MalformedPacket;
+    mqtt_3_1_3_11_a_will_topic_that_is_not_utf_8_in_3_1_1: Client, V3_1_1, "10 13 0004 'MQTT' 04 06 0000 0001 'c' 0002 c328 0000" => InvalidUtf8, MalformedPacket;
+    mqtt_3_1_3_12_a_user_name_that_is_not_utf_8: Client, V5, "10 11 0004 'MQTT' 05 82 0000 00 0000 0002 c328" => InvalidUtf8, MalformedPacket;
+    mqtt_3_1_3_12_a_user_name_that_is_not_utf_8_in_3_1_1: Client, V3_1_1, "10 11 0004 'MQTT' 04 82 0000 0001 'c' 0002 c328" => InvalidUtf8, MalformedPacket;
+    mqtt_3_3_2_13_a_response_topic_that_is_not_utf_8: Client, V5, "30 09 0001 'a' 05 08 0002 c328" => InvalidUtf8, MalformedPacket;
+    mqtt_3_3_2_19_a_content_type_that_is_not_utf_8: Client, V5, "30 09 0001 'a' 05 03 0002 c328" => InvalidUtf8, MalformedPacket;
+    mqtt_3_8_3_1_a_filter_to_subscribe_that_is_not_utf_8: Client, V5, "82 08 0001 00 0002 c328 00" => InvalidUtf8, MalformedPacket;
+    mqtt_3_8_3_1_a_filter_to_subscribe_that_is_not_utf_8_in_3_1_1: Client, V3_1_1, "82 07 0001 0002 c328 00" => InvalidUtf8, MalformedPacket;
+    mqtt_3_10_3_1_a_filter_to_unsubscribe_that_is_not_utf_8: Client, V5, "a2 07 0001 00 0002 c328" => InvalidUtf8, MalformedPacket;
+    mqtt_3_10_3_1_a_filter_to_unsubscribe_that_is_not_utf_8_in_3_1_1: Client, V3_1_1, "a2 06 0001 0002 c328" => InvalidUtf8, MalformedPacket;
 
     // 3.1 CONNECT
 
@@ -93,6 +103,14 @@ refused! {
     mqtt311_3_1_2_22_a_password_without_a_user_name: Client, V3_1_1, "10 10 0004 'MQTT' 04 42 0000 0001 'c' 0001 'p'" => PasswordWithoutUserName, MalformedPacket;
     mqtt_3_1_2_17_a_user_name_announced_but_absent: Client, V5, "10 0e 0004 'MQTT' 05 82 0000 00 0001 'c'" => Truncated, MalformedPacket;
     mqtt_3_1_2_16_a_user_name_that_was_not_announced: Client, V5, "10 14 0004 'MQTT' 05 02 0000 00 0001 'c' 0004 'user'" => TrailingBytes, MalformedPacket;
+    mqtt_3_1_2_18_a_password_that_was_not_announced: Client, V5, "10 17 0004 'MQTT' 05 82 0000 00 0001 'c' 0001 'u' 0004 'pass'" => TrailingBytes, MalformedPacket;
+    mqtt_3_1_2_18_a_password_that_was_not_announced_in_3_1_1: Client, V3_1_1, "10 16 0004 'MQTT' 04 82 0000 0001 'c' 0001 'u' 0004 'pass'" => TrailingBytes, MalformedPacket;
+    mqtt_3_1_2_19_a_password_announced_but_absent: Client, V5, "10 11 0004 'MQTT' 05 c2 0000 00 0001 'c' 0001 'u'" => Truncated, MalformedPacket;
+    mqtt_3_1_2_19_a_password_announced_but_absent_in_3_1_1: Client, V3_1_1, "10 10 0004 'MQTT' 04 c2 0000 0001 'c' 0001 'u'" => Truncated, MalformedPacket;
+    mqtt_3_1_3_3_a_connect_without_a_client_identifier: Client, V5, "10 0b 0004 'MQTT' 05 02 0000 00" => Truncated, MalformedPacket;
+    mqtt_3_1_3_3_a_connect_without_a_client_identifier_in_3_1_1: Client, V3_1_1, "10 0a 0004 'MQTT' 04 02 0000" => Truncated, MalformedPacket;
+    mqtt311_3_1_2_11_will_qos_without_a_will: Client, V3_1_1, "10 0d 0004 'MQTT' 04 0a 0000 0001 'c'" => WillFlags, MalformedPacket;
+    mqtt311_3_1_2_11_a_will_that_was_not_announced: Client, V3_1_1, "10 13 0004 'MQTT' 04 02 0000 0001 'c' 0001 'w' 0001 'x'" => TrailingBytes, MalformedPacket;
     mqtt_3_1_2_9_a_will_announced_but_absent: Client, V3_1_1, "10 0d 0004 'MQTT' 04 06 0000 0001 'c'" => Truncated, MalformedPacket;
     a_connect_that_ends_in_the_protocol_name: Client, V5, "10 04 0004 'MQ'" => Truncated, MalformedPacket;
     receive_maximum_0: Client, V5, "10 10 0004 'MQTT' 05 02 0000 03 21 0000 0000" => PropertyValue, ProtocolError;
