@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until, timeout};
 use transport::{Read, Transport, TransportError};
 
+use crate::ClientError;
+use crate::inbox::{Inbox, Stalled};
 use crate::offline::Doors;
 use crate::session::Session;
-use crate::{ClientError, Incoming};
 
 /// How a connection ended.
 pub(crate) enum Ended {
@@ -24,12 +24,12 @@ pub(crate) struct Conversation<'a> {
     /// Received and not decoded yet: the front of a packet, or what waits for the reader.
     plain: BytesMut,
     /// A message the reader had no room for. Nothing more is read until it has.
-    stalled: Option<Incoming>,
+    stalled: Option<Stalled>,
     /// Bytes that what was read made us say, since the network last had taken everything.
     answers: usize,
     session: &'a mut Session,
     doors: &'a mut Doors,
-    messages: &'a mpsc::Sender<Incoming>,
+    inbox: &'a Inbox,
     host: &'a str,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Conversation<'a> {
         plain: BytesMut,
         session: &'a mut Session,
         doors: &'a mut Doors,
-        messages: &'a mpsc::Sender<Incoming>,
+        inbox: &'a Inbox,
         host: &'a str,
     ) -> Conversation<'a> {
         Conversation {
@@ -59,7 +59,7 @@ impl<'a> Conversation<'a> {
             answers: 0,
             session,
             doors,
-            messages,
+            inbox,
             host,
         }
     }
@@ -123,13 +123,7 @@ impl<'a> Conversation<'a> {
             ready = self.transport.writable(), if is_pending => {
                 ready.map(|()| Event::Writable).map_err(network)
             }
-            permit = self.messages.reserve(), if has_stalled => {
-                // Without a reader it is dropped, and stays with the broker.
-                if let (Some(message), Ok(permit)) = (self.stalled.take(), permit) {
-                    permit.send(message);
-                }
-                Ok(Event::Room)
-            }
+            () = self.inbox.hand_over(&mut self.stalled), if has_stalled => Ok(Event::Room),
             command = doors.commands.recv(), if takes_commands => match command {
                 Some(command) => {
                     self.session.handle_command(command);
@@ -163,11 +157,13 @@ impl<'a> Conversation<'a> {
     fn decode(&mut self) -> Result<(), ClientError> {
         let before = self.session.out.len();
         while self.stalled.is_none() {
+            let waiting = self.plain.len();
             let Some(packet) = self.session.codec().decode(&mut self.plain)? else {
                 break;
             };
             if let Some(message) = self.session.handle_packet(packet)? {
-                self.offer(message);
+                let size = waiting - self.plain.len();
+                self.stalled = self.inbox.offer(message, size);
             }
         }
         self.answers += self.session.out.len() - before;
@@ -176,15 +172,6 @@ impl<'a> Conversation<'a> {
             self.plain = BytesMut::new();
         }
         Ok(())
-    }
-
-    fn offer(&mut self, message: Incoming) {
-        match self.messages.try_send(message) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(message)) => self.stalled = Some(message),
-            // Nobody reads any more. Not acknowledged: it stays with the broker.
-            Err(mpsc::error::TrySendError::Closed(_)) => {}
-        }
     }
 
     /// Hands what the session has to say to the transport.

@@ -9,10 +9,11 @@ use tokio::time::{sleep, timeout};
 use crate::connect::Connect;
 use crate::conversation::{Conversation, Ended};
 use crate::handle::ConnectionState;
+use crate::inbox::Inbox;
 use crate::offline::Doors;
 use crate::opening::open;
 use crate::session::{Command, Session};
-use crate::{Backoff, ClientError, Incoming, Options};
+use crate::{Backoff, ClientError, Options};
 
 /// Everything the task owns.
 pub(crate) struct Driver {
@@ -22,7 +23,7 @@ pub(crate) struct Driver {
     client_id: ByteString,
     session: Session,
     doors: Doors,
-    messages: mpsc::Sender<Incoming>,
+    inbox: Inbox,
     state: watch::Sender<ConnectionState>,
 }
 
@@ -31,7 +32,7 @@ impl Driver {
         options: Options,
         connect: impl Connect,
         commands: mpsc::Receiver<Command>,
-        messages: mpsc::Sender<Incoming>,
+        inbox: Inbox,
         state: watch::Sender<ConnectionState>,
         closing: watch::Receiver<bool>,
     ) -> Driver {
@@ -47,7 +48,7 @@ impl Driver {
                 receipts,
                 closing,
             },
-            messages,
+            inbox,
             state,
         }
     }
@@ -129,7 +130,7 @@ impl Driver {
             opened.plain,
             &mut self.session,
             &mut self.doors,
-            &self.messages,
+            &self.inbox,
             &self.options.host,
         );
         let ended = conversation.run().await;

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::connect::{Connect, TcpConnect};
 use crate::driver::Driver;
+use crate::inbox::Inbox;
 use crate::publication::{Outcome, Publication, PublishRequest, Watcher};
 use crate::session::{Command, Request};
 use crate::{ClientError, Messages, Options};
@@ -93,17 +94,17 @@ impl Client {
     /// Starts a client over connections made by `connect`.
     pub fn start_over(options: Options, connect: impl Connect) -> (Client, Messages) {
         let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
-        let (messages, queue) = mpsc::channel(options.receive_maximum.get().into());
+        let (inbox, messages) = Inbox::new(options.receive_maximum, options.waiting_maximum_bytes);
         let (state, observed) = watch::channel(ConnectionState::Connecting { attempt: 1 });
         let (closing, asked) = watch::channel(false);
-        let driver = Driver::new(options, connect, command_queue, messages, state, asked);
+        let driver = Driver::new(options, connect, command_queue, inbox, state, asked);
         tokio::spawn(driver.run());
         let client = Client {
             commands,
             state: observed,
             closing,
         };
-        (client, Messages { queue })
+        (client, messages)
     }
 
     /// Where the connection stands, to read or to follow.

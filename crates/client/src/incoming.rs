@@ -4,24 +4,27 @@ use bytes::Bytes;
 use mqtt::{PacketId, PublishProperties, QoS, TopicName};
 use tokio::sync::mpsc;
 
+use crate::inbox::Waiting;
+
 /// What arrives, in the order of arrival.
 ///
-/// At most Receive Maximum messages wait here; then the client stops reading, and the broker
-/// keeps the rest.
+/// At most Receive Maximum messages wait here, and at most
+/// [`waiting_maximum_bytes`](crate::Options::waiting_maximum_bytes) of them; then the client stops
+/// reading, and the broker keeps the rest.
 #[derive(Debug)]
 pub struct Messages {
-    pub(crate) queue: mpsc::Receiver<Incoming>,
+    pub(crate) queue: mpsc::Receiver<Waiting>,
 }
 
 impl Messages {
     /// The next message; none when the client has closed. Cancel safe.
     pub async fn next(&mut self) -> Option<Incoming> {
-        self.queue.recv().await
+        Some(self.queue.recv().await?.message)
     }
 
     /// The next message if one is here already: to make a batch of what has gathered.
     pub fn try_next(&mut self) -> Option<Incoming> {
-        self.queue.try_recv().ok()
+        Some(self.queue.try_recv().ok()?.message)
     }
 }
 

@@ -32,6 +32,7 @@ mod conversation;
 mod driver;
 mod error;
 mod handle;
+mod inbox;
 mod incoming;
 mod offline;
 mod opening;

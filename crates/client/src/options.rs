@@ -1,7 +1,7 @@
 //! Options: whom to connect to, as whom, and how patiently.
 
 use std::fmt;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,10 @@ pub struct Options {
     /// QoS 1 and 2 messages the broker may send before the first is acknowledged. Also how many
     /// arrived messages wait in [`crate::Messages`] before reading stops.
     pub receive_maximum: NonZeroU16,
+    /// How many bytes of arrived messages wait in [`crate::Messages`] before reading stops; one
+    /// message always may, whatever its size. Counting messages alone, 256 of 16 MiB would be
+    /// 4 GiB for a slow reader.
+    pub waiting_maximum_bytes: NonZeroU32,
     /// Our own QoS 1 and 2 messages in flight; the broker may allow less.
     pub in_flight_maximum: NonZeroU16,
     /// Larger packets are refused, in bytes.
@@ -66,6 +70,9 @@ impl Options {
             session_expiry_s: 0,
             keep_alive_s: 30,
             receive_maximum: const { NonZeroU16::new(256).expect("invariant: not zero") },
+            waiting_maximum_bytes: const {
+                NonZeroU32::new(64 * 1024 * 1024).expect("invariant: not zero")
+            },
             in_flight_maximum: const { NonZeroU16::new(256).expect("invariant: not zero") },
             maximum_packet_size: 16 * 1024 * 1024,
             connect_timeout: Duration::from_secs(10),

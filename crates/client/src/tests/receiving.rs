@@ -1,6 +1,9 @@
 //! Arriving messages are handed out once and acknowledged when they are safe.
 
+use std::time::Duration;
+
 use mqtt::{ControlPacket, ProtocolVersion, QoS, ReasonCode};
+use tokio::time::timeout;
 
 use super::support::{ack, connected, delivery, id, options, repeated};
 
@@ -97,6 +100,52 @@ async fn a_slow_reader_stops_the_reading_and_loses_nothing() {
     for index in 0..100 {
         let message = messages.next().await.unwrap();
         assert_eq!(&message.payload[..], index.to_string().as_bytes());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_large_messages_stop_the_reading_too() {
+    let mut options = options();
+    options.keep_alive_s = 0;
+    options.waiting_maximum_bytes = (128 * 1024).try_into().unwrap();
+    let (_client, mut messages, _broker, mut peer) = connected(options).await;
+    let large = "x".repeat(16 * 1024);
+    for index in 0..64 {
+        peer.sends(delivery(
+            None,
+            QoS::AtMostOnce,
+            &format!("{index:02}{large}"),
+        ));
+    }
+    let minute = Duration::from_secs(60);
+    assert!(timeout(minute, peer.flushes()).await.is_err(), "all taken");
+    let taken = 64 * large.len() - peer.transport.pending_write();
+    // The budget, the one that found no room, and what lies between the two ends.
+    assert!(taken < 512 * 1024, "{taken} bytes taken");
+    let reader = async {
+        for index in 0..64 {
+            let message = messages.next().await.unwrap();
+            assert!(
+                message
+                    .payload
+                    .starts_with(format!("{index:02}x").as_bytes())
+            );
+        }
+    };
+    tokio::join!(peer.flushes(), reader);
+}
+
+#[tokio::test]
+async fn one_message_always_has_room() {
+    let mut options = options();
+    options.waiting_maximum_bytes = 1.try_into().unwrap();
+    let (_client, mut messages, _broker, mut peer) = connected(options).await;
+    for packet_id in 1..=3 {
+        peer.sends(delivery(Some(id(packet_id)), QoS::AtLeastOnce, "large"));
+    }
+    for packet_id in 1..=3 {
+        messages.next().await.unwrap().ack();
+        assert_eq!(peer.gets().await, ControlPacket::PubAck(ack(id(packet_id))));
     }
 }
 
