@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`received`] | [`History`]: messages received, by id |
 //! | [`sent`] | [`SentLog`]: messages sent and what is known of each |
+//! | `database` | what both are made of: a file, its writer, the latest change, and reading |
 //! | `writer` | one thread writes; what waits together is committed together |
 //! | `sqlite` | opening a database: modes, pragmas, schema versions |
 //! | `retention` | the oldest rows leave in small steps |
@@ -13,6 +14,7 @@
 //! (`synchronous=FULL`); payloads come back byte for byte as they went in.
 //! Times are milliseconds since the Unix epoch, ids grow and are never used twice.
 
+mod database;
 pub mod error;
 pub mod received;
 mod retention;

@@ -3,7 +3,7 @@
 //! Every change of a row takes the next revision, so a reader that knows up to which
 //! revision it has seen can be told exactly what changed since.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,23 +11,15 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use tokio::sync::watch;
 
-use crate::received::{complete_head, head, is_forward, page_sql, payload};
-use crate::retention::{Retention, Sweeper};
-use crate::sqlite::{self, Schema};
-use crate::writer::{self, Writer};
+use crate::database::{Database, Head, Listed, head};
+use crate::retention::Retention;
+use crate::sqlite::Schema;
 use crate::{PAGE_MAX, Query, StoreError};
 
 /// The sent messages. Clones share one database.
 #[derive(Debug, Clone)]
 pub struct SentLog {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    path: PathBuf,
-    writer: Writer,
-    revision: watch::Sender<i64>,
+    database: Arc<Database>,
 }
 
 /// A message about to be sent.
@@ -117,16 +109,9 @@ impl SentLog {
     /// # Errors
     /// The file cannot be opened, is damaged, newer than this program, or something else.
     pub fn open(path: &Path, retention: Retention) -> Result<SentLog, StoreError> {
-        let mut connection = sqlite::open_writer(path, &SCHEMA)?;
-        let revision = settle(&mut connection).map_err(|e| StoreError::opening(path, &e))?;
-        let sweeper = Sweeper::new(retention, "sent");
-        let writer = Writer::start(connection, path.to_owned(), sweeper)?;
+        let database = Database::open::<SentRecord>(path, &SCHEMA, retention, settle)?;
         Ok(SentLog {
-            shared: Arc::new(Shared {
-                path: path.to_owned(),
-                writer,
-                revision: watch::Sender::new(revision),
-            }),
+            database: Arc::new(database),
         })
     }
 
@@ -136,8 +121,8 @@ impl SentLog {
     /// It was not written, so it must not be sent.
     pub async fn insert(&self, draft: Draft) -> Result<i64, StoreError> {
         let work = move |transaction: &Transaction<'_>| insert(transaction, &draft);
-        let (id, revision) = self.shared.writer.run(work).await?;
-        self.moved_to(revision);
+        let (id, revision) = self.database.writer.run(work).await?;
+        self.database.moved_to(revision);
         Ok(id)
     }
 
@@ -164,10 +149,10 @@ impl SentLog {
                 .execute((id, again, revision))?;
             Ok(Some((again, draft, revision)))
         };
-        let Some((again, draft, revision)) = self.shared.writer.run(work).await? else {
+        let Some((again, draft, revision)) = self.database.writer.run(work).await? else {
             return Ok(None);
         };
-        self.moved_to(revision);
+        self.database.moved_to(revision);
         Ok(Some((again, draft)))
     }
 
@@ -188,8 +173,8 @@ impl SentLog {
             ))?;
             Ok(revision)
         };
-        let revision = self.shared.writer.run(work).await?;
-        self.moved_to(revision);
+        let revision = self.database.writer.run(work).await?;
+        self.database.moved_to(revision);
         Ok(())
     }
 
@@ -198,7 +183,7 @@ impl SentLog {
     /// # Errors
     /// The database could not be read.
     pub async fn page(&self, query: Query) -> Result<Vec<SentRecord>, StoreError> {
-        self.read_by("id", query).await
+        self.database.page("id", query).await
     }
 
     /// The rows changed after `revision`, in the order of their last change.
@@ -215,7 +200,7 @@ impl SentLog {
             after: Some(revision),
             limit: limit.min(PAGE_MAX),
         };
-        let mut records = self.read_by("revision", query).await?;
+        let mut records: Vec<SentRecord> = self.database.page("revision", query).await?;
         records.reverse();
         Ok(records)
     }
@@ -225,12 +210,7 @@ impl SentLog {
     /// # Errors
     /// The database could not be read.
     pub async fn record_by_id(&self, id: i64) -> Result<Option<SentRecord>, StoreError> {
-        let query = Query {
-            before: id.checked_add(1),
-            after: id.checked_sub(1),
-            limit: 1,
-        };
-        Ok(self.page(query).await?.pop())
+        self.database.record_by_id(id).await
     }
 
     /// The whole payload of one message, unchanged; `None` if there is no such row (any more).
@@ -238,47 +218,17 @@ impl SentLog {
     /// # Errors
     /// The database could not be read.
     pub async fn payload(&self, id: i64) -> Result<Option<Bytes>, StoreError> {
-        payload(self.shared.path.clone(), "sent", id).await
+        self.database.payload::<SentRecord>(id).await
     }
 
     /// The revision of the latest change on disk, as it grows.
     pub fn revision(&self) -> watch::Receiver<i64> {
-        self.shared.revision.subscribe()
+        self.database.latest()
     }
 
     /// Finishes what waits and closes the file. Blocks for as long as the disk needs.
     pub fn close(&self) {
-        self.shared.writer.close();
-    }
-
-    async fn read_by(
-        &self,
-        key: &'static str,
-        query: Query,
-    ) -> Result<Vec<SentRecord>, StoreError> {
-        writer::read(self.shared.path.clone(), move |connection| {
-            let (sql, bounds) = page_sql(SELECT, key, query);
-            let mut statement = connection.prepare(&sql)?;
-            let rows = statement.query_map(bounds, record)?;
-            let mut records = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            if is_forward(query) {
-                records.reverse();
-            }
-            for record in &mut records {
-                complete_head(connection, "sent", record.id, record.size, &mut record.head)?;
-            }
-            Ok(records)
-        })
-        .await
-    }
-
-    /// Two callers may return in either order; the mark only moves forward.
-    fn moved_to(&self, revision: i64) {
-        self.shared.revision.send_if_modified(|latest| {
-            let moved = revision > *latest;
-            *latest = revision.max(*latest);
-            moved
-        });
+        self.database.writer.close();
     }
 }
 
@@ -396,23 +346,40 @@ fn next_revision(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<SentRecord> {
-    Ok(SentRecord {
-        id: row.get(0)?,
-        revision: row.get(1)?,
-        at_ms: row.get(2)?,
-        topic: row.get(3)?,
-        qos: row.get(4)?,
-        retain: row.get(5)?,
-        is_text: row.get(6)?,
-        size: row.get::<_, i64>(7)?.cast_unsigned(),
-        head: head(row, 8)?,
-        state: row.get(9)?,
-        reason: row.get(10)?,
-        code: row.get(11)?,
-        detail: row.get(12)?,
-        again: row.get(13)?,
-    })
+impl Listed for SentRecord {
+    const TABLE: &'static str = "sent";
+    // 4096 is HEAD_BYTES; a test holds them together.
+    const SELECT: &'static str =
+        "SELECT id, revision, at_ms, topic, qos, retain, is_text, length(payload),
+        CASE WHEN length(payload) <= 4096 THEN payload END,
+        state, reason, code, detail, again FROM sent";
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<SentRecord> {
+        Ok(SentRecord {
+            id: row.get(0)?,
+            revision: row.get(1)?,
+            at_ms: row.get(2)?,
+            topic: row.get(3)?,
+            qos: row.get(4)?,
+            retain: row.get(5)?,
+            is_text: row.get(6)?,
+            size: row.get::<_, i64>(7)?.cast_unsigned(),
+            head: head(row, 8)?,
+            state: row.get(9)?,
+            reason: row.get(10)?,
+            code: row.get(11)?,
+            detail: row.get(12)?,
+            again: row.get(13)?,
+        })
+    }
+
+    fn payload_head(&mut self) -> Head<'_> {
+        Head {
+            id: self.id,
+            size: self.size,
+            bytes: &mut self.head,
+        }
+    }
 }
 
 /// The code of a row whose end was lost because the program ended first.
@@ -449,8 +416,3 @@ const INSERT: &str =
 const UPDATE: &str =
     "UPDATE sent SET revision = ?2, state = ?3, reason = ?4, code = ?5, detail = ?6
     WHERE id = ?1";
-
-// 4096 is HEAD_BYTES; a test holds them together.
-const SELECT: &str = "SELECT id, revision, at_ms, topic, qos, retain, is_text, length(payload),
-    CASE WHEN length(payload) <= 4096 THEN payload END,
-    state, reason, code, detail, again FROM sent";
