@@ -200,6 +200,42 @@ async fn mqtt_3_8_4_4_a_replaced_subscription_loses_nothing_and_gets_what_is_ret
 }
 
 #[tokio::test]
+async fn mqtt_3_8_4_4_what_is_retained_is_not_lost_if_its_subscription_is_replaced_at_once() {
+    for second in [RetainHandling::SendIfNew, RetainHandling::DoNotSend] {
+        let broker = broker();
+        let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+        publisher
+            .publish(retained("chat/estado", "abierto", QoS::AtLeastOnce))
+            .await;
+        let mut peer = Peer::connect(&broker, "alumno", v5("a")).await;
+        let both = [RetainHandling::SendIfNew, second].map(|retain_handling| {
+            // SUBSCRIBE chat/#, QoS 1
+            let options = 1 | (retain_handling as u8) << 4;
+            [b"\x82\x0c\0\x01\0\0\x06chat/#", &[options][..]].concat()
+        });
+        peer.send_bytes(&both.concat()).await;
+        let mut subacks = 0;
+        let mut messages = 0;
+        for _ in 0..3 {
+            peer.send(ControlPacket::PingReq).await;
+            loop {
+                match peer.receive().await {
+                    Some(ControlPacket::SubAck(_)) => subacks += 1,
+                    Some(ControlPacket::Publish(got)) => {
+                        assert_eq!((got.retain, &got.payload[..]), (true, &b"abierto"[..]));
+                        peer.puback(&got).await;
+                        messages += 1;
+                    }
+                    Some(ControlPacket::PingResp) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!((subacks, messages), (2, 1));
+    }
+}
+
+#[tokio::test]
 async fn mqtt_3_3_1_10_retain_handling_1_is_for_new_subscriptions() {
     let broker = broker();
     let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;

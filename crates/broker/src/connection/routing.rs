@@ -182,11 +182,15 @@ impl Connection {
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        self.wishes.retain(|wish| wish.filter != filter);
         if wants_retained {
+            self.wishes.retain(|wish| wish.filter != filter);
             let router = &self.shared.router;
             let wish = router.retained_wish(filter, options.maximum_qos, identifier);
             self.wishes.push_back(wish);
+        } else if let Some(wish) = self.wishes.iter_mut().find(|wish| wish.filter == filter) {
+            // What the replaced subscription was still to get is not lost [MQTT-3.8.4-4].
+            wish.maximum_qos = options.maximum_qos;
+            wish.identifier = identifier;
         }
         ReasonCode::granted(options.maximum_qos)
     }
