@@ -237,6 +237,14 @@ async fn mqtt_4_13_1_1_breaking_the_protocol_closes() {
     watcher.gets_nothing().await;
 }
 
+#[tokio::test]
+async fn mqtt_4_12_1_2_to_authenticate_again_fails_and_closes() {
+    let broker = broker();
+    let mut peer = Peer::connect(&broker, "alumno", v5("a")).await;
+    peer.send_bytes(b"\xf0\x06\x19\x04\x15\0\x01M").await;
+    assert_eq!(peer.receive_disconnect().await, ReasonCode::ProtocolError);
+}
+
 /// Also [MQTT-3.14.4-2].
 #[tokio::test]
 async fn mqtt_4_13_2_1_a_disconnect_of_the_client_closes_and_nothing_after_it_is_heard() {

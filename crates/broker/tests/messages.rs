@@ -7,9 +7,12 @@
 
 mod support;
 
+use std::num::NonZeroU16;
+
 use enviomq_broker::{BrokerConfig, BrokerHandle, DropReason};
 use mqtt::{
-    Ack, ControlPacket, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscriptionOptions,
+    Ack, ControlPacket, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, Subscribe,
+    SubscriptionOptions,
 };
 use support::*;
 
@@ -115,6 +118,56 @@ async fn payloads_pass_unchanged_whatever_they_are() {
 }
 
 /// Shows [MQTT-4.6.0-5].
+#[tokio::test]
+async fn mqtt_3_3_1_3_a_repeated_message_arrives_as_a_first_one() {
+    for (publisher, subscriber) in [(v5("p"), v5("s")), (v3("p"), v3("s"))] {
+        let broker = broker();
+        let mut subscriber = Peer::connect(&broker, "subscriber", subscriber).await;
+        subscriber.subscribe("chat/#", QoS::ExactlyOnce).await;
+        let mut publisher = Peer::connect(&broker, "publisher", publisher).await;
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let repeated = Publish {
+                dup: true,
+                ..publish("chat/x", "hola", qos)
+            };
+            publisher.publish(repeated).await;
+            let got = subscriber.receive_publish().await;
+            assert_eq!((got.dup, got.qos), (false, qos));
+            acknowledge(&mut subscriber, &got).await;
+        }
+    }
+}
+
+/// Also [MQTT-3.1.2-27].
+#[tokio::test]
+async fn mqtt_3_3_2_11_no_client_gets_more_aliases_than_it_takes() {
+    let broker = broker();
+    let mut publisher = Peer::connect(&broker, "publisher", v5("p")).await;
+    for maximum in [None, Some(0), Some(1)] {
+        let mut connect = v5("s");
+        connect.properties.topic_alias_maximum = maximum;
+        let mut subscriber = Peer::connect(&broker, "subscriber", connect).await;
+        subscriber.subscribe("chat/#", QoS::AtMostOnce).await;
+        // The publisher's own aliases are between it and the broker.
+        for (topic, alias) in [("chat/x", 2), ("chat/y", 3), ("chat/x", 2)] {
+            let aliased = PublishProperties {
+                topic_alias: NonZeroU16::new(alias),
+                ..PublishProperties::default()
+            };
+            publisher
+                .publish(Publish {
+                    properties: Some(Box::new(aliased)),
+                    ..publish(topic, "hola", QoS::AtLeastOnce)
+                })
+                .await;
+            let got = subscriber.receive_publish().await;
+            let alias = got.properties.and_then(|properties| properties.topic_alias);
+            let alias = alias.map_or(0, NonZeroU16::get);
+            assert!(alias <= maximum.unwrap_or(0), "{alias}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_burst_arrives_whole_and_in_order() {
     let broker = broker();

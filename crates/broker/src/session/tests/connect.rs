@@ -32,6 +32,16 @@ fn connack_tells_a_5_0_client_our_limits_and_only_what_differs_from_its_wishes()
 }
 
 #[test]
+fn mqtt_3_1_2_28_who_does_not_ask_for_response_information_gets_none() {
+    for asked in [None, Some(false)] {
+        let peer = Peer::connects(connect(V5, |connect| {
+            connect.properties.request_response_information = asked;
+        }));
+        assert_eq!(peer.connack.properties.response_information, None);
+    }
+}
+
+#[test]
 fn connack_of_3_1_1_has_no_properties() {
     let peer = Peer::connects(connect(V3_1_1, |connect| connect.client_id = text("")));
     assert_eq!(peer.connack.properties, ConnAckProperties::default());

@@ -7,7 +7,7 @@ use mqtt::{Message, ReasonCode};
 use smallvec::smallvec;
 
 use super::support::*;
-use crate::session::{Dropped, ProtocolError, SessionLimits};
+use crate::session::{CloseReason, Dropped, ProtocolError, SessionLimits};
 
 /// Shows [MQTT-2.2.1-2], [MQTT-4.3.1-1].
 #[test]
@@ -194,6 +194,22 @@ fn mqtt_3_3_2_5_an_expired_message_is_not_delivered() {
     let remaining = publish.properties.unwrap().message_expiry_interval_s;
     assert_eq!(remaining, Some(10), "[MQTT-3.3.2-6]");
     assert_eq!(peer.session.take_dropped().expired, 1);
+}
+
+#[test]
+fn mqtt_4_3_3_7_a_message_that_was_sent_does_not_expire_any_more() {
+    let mut peer = Peer::connects(persistent(V5));
+    let mut message = expiring(&peer, "once", 10);
+    message.qos = ExactlyOnce;
+    peer.is_sent([message]).gets_message("once");
+    peer.leaves(CloseReason::ConnectionLost);
+    peer.after(20.secs());
+    let mut peer = peer.returns(persistent(V5));
+    assert!(peer.gets_message("once").dup);
+    peer.after(20.secs());
+    peer.sends(pubrec(1)).gets(pubrel(1));
+    peer.sends(pubcomp(1)).gets_nothing();
+    assert_eq!(peer.session.take_dropped(), Dropped::default());
 }
 
 #[test]

@@ -228,6 +228,35 @@ fn a_message_expires_as_long_after_its_arrival_as_its_publisher_said() {
     assert_eq!(message.expires_at, Some(peer.now() + 10.secs()));
 }
 
+#[test]
+fn mqtt_4_3_3_13_an_exchange_is_completed_even_if_its_message_has_expired() {
+    let mut peer = Peer::connects(connect(V5, |_| ()));
+    let mut message = publish_with(publish(ExactlyOnce, 7, "x"), |properties| {
+        properties.message_expiry_interval_s = Some(10);
+    });
+    peer.sends(message.clone()).gets(pubrec(7));
+    peer.routes("a/b", "x");
+    peer.after(20.secs());
+    message.dup = true;
+    peer.sends(message).gets(pubrec(7)).asks_nothing();
+    peer.sends(pubrel(7)).gets(pubcomp(7));
+}
+
+#[test]
+fn mqtt_3_2_2_18_without_aliases_none_is_taken() {
+    let limits = SessionLimits {
+        topic_alias_maximum: 0,
+        ..SessionLimits::default()
+    };
+    let mut peer = Peer::connects_under(limits, connect(V5, |_| ()));
+    assert_eq!(peer.connack.properties.topic_alias_maximum, None);
+    let error = peer.breaks(publish_with(publish(AtMostOnce, 0, "x"), |properties| {
+        properties.topic_alias = NonZeroU16::new(1);
+    }));
+    assert_eq!(error.reason(), ReasonCode::TopicAliasInvalid);
+    peer.asks_nothing();
+}
+
 fn three_at_once() -> SessionLimits {
     SessionLimits {
         receive_maximum: 3,
