@@ -14,6 +14,7 @@ pub(crate) mod layout;
 pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod payload;
+mod serve;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -24,7 +25,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -32,6 +32,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub use self::error::ServiceError;
 use self::identity::LoginLinks;
+pub(crate) use self::serve::serve;
 use crate::Language;
 use crate::link::LinkState;
 
@@ -164,41 +165,6 @@ async fn readyz(State(shell): State<Arc<Shell>>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Serves until `stop`, then lets answers finish for a moment.
-pub(crate) async fn serve(
-    listener: std::net::TcpListener,
-    ready: Option<oneshot::Sender<()>>,
-    router: Router,
-    stop: CancellationToken,
-) -> Result<(), ServiceError> {
-    listener
-        .set_nonblocking(true)
-        .map_err(ServiceError::Serve)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServiceError::Serve)?;
-    if let Some(ready) = ready {
-        // Nobody may be waiting for it.
-        let _ = ready.send(());
-    }
-    // Events are small and must not wait for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays with delayed writes");
-        }
-    });
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(stop.clone().cancelled_owned())
-        .into_future();
-    let hard_stop = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        ended = serving => ended.map_err(ServiceError::Serve),
-        // A browser that holds its connection open must not hold us.
-        () = hard_stop => Ok(()),
-    }
-}
-
 /// The wall clock in milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now()
@@ -230,4 +196,3 @@ pub(crate) fn address(path: &str, query: &[(&str, &str)]) -> String {
 }
 
 const REQUEST_MAX: Duration = Duration::from_secs(30);
-const GRACE: Duration = Duration::from_secs(2);
