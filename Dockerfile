@@ -4,16 +4,14 @@
 #   docker build --target prebuilt -t enviomq .    from dist/enviomq, a static executable
 #                                                  that `cargo xtask executable` has built
 
-# The folders that become volumes. A new volume takes over owner and mode from here;
+# The folder that becomes a volume. A new volume takes over owner and mode from here;
 # WORKDIR is what can make a folder in an image without a shell.
 FROM scratch AS folders
 WORKDIR /data
-WORKDIR /join
 
 # Everything but the executable.
 FROM scratch AS base
 COPY --from=folders --chown=10001:10001 /data /data
-COPY --from=folders --chown=10001:10001 /join /join
 COPY LICENSE* /
 ENV ENVIOMQ_DATA_DIR=/data
 WORKDIR /data

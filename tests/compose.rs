@@ -317,6 +317,8 @@ fn no_container_can_read_the_key_of_another() {
         let about = composition.inspect(service);
         for mount in about["Mounts"].as_array().unwrap() {
             assert_eq!(mount["Type"], "volume", "{service} {mount}");
+            let is_token = mount["Destination"] == "/join";
+            assert_eq!(mount["RW"], !is_token, "{service} {mount}");
             let name = mount["Name"].as_str().unwrap().to_owned();
             holders.entry(name).or_default().insert(service);
         }
@@ -326,11 +328,20 @@ fn no_container_can_read_the_key_of_another() {
         .filter(|(_, by)| by.len() > 1)
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(shared, [&format!("{PROJECT}_join")], "{holders:?}");
-    assert_eq!(holders.len(), 4, "{holders:?}");
+    // Each role shares one with the broker and none with the other role.
+    for role in ["publisher", "subscriber"] {
+        let by = &holders[&format!("{PROJECT}_join-{role}")];
+        assert_eq!(*by, BTreeSet::from(["broker", role]), "{holders:?}");
+    }
+    assert_eq!(shared.len(), 2, "{holders:?}");
+    assert_eq!(holders.len(), 5, "{holders:?}");
 
-    // The one they share holds no key, and after the enrolment no token either.
-    assert_eq!(composition.files("broker", "/join"), ["join/"]);
+    // They hold no key, and after the enrolment no token either.
+    for role in ["publisher", "subscriber"] {
+        assert_eq!(composition.files(role, "/join"), ["join/"]);
+        let inside = composition.files("broker", &format!("/join/{role}"));
+        assert_eq!(inside, [format!("{role}/")]);
+    }
 
     // Each key was made where it is used, and is nowhere else.
     for service in SERVICES {

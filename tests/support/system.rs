@@ -231,12 +231,9 @@ impl Apart {
         let mut command = self.role(name);
         let variable = format!("ENVIOMQ_{}_ENROLL", name.to_uppercase());
         command.env(variable, format!("localhost:{}", self.ports.enroll));
-        command.arg("--join").arg(
-            self.folder
-                .path()
-                .join("join")
-                .join(format!("{name}.token")),
-        );
+        command
+            .arg("--join")
+            .arg(self.folder.path().join("join").join(name).join("token"));
         let program = Program::start(command);
         let port = if name == "publisher" {
             self.ports.publisher

@@ -116,8 +116,8 @@ settings! {
         health_listen: SocketAddr = "127.0.0.1:9883",
         /// Where new identities enrol with a join token. Not set: nobody can enrol from outside.
         enroll_listen: Option<Listen> = "",
-        /// Folder in which the broker leaves the join tokens of publisher and subscriber
-        /// until each has enrolled.
+        /// Folder in which the broker leaves the join tokens of publisher and subscriber,
+        /// as `publisher/token` and `subscriber/token`, until each has enrolled.
         join_dir: Option<PathBuf> = "",
         /// The largest MQTT packet that is taken.
         packet_max_bytes: ByteSize = "2 MiB",

@@ -1,4 +1,4 @@
-//! Join tokens on a shared volume: left for a role until that role has enrolled.
+//! Join tokens: left for a role, in a folder of its own, until that role has enrolled.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -15,11 +15,11 @@ pub(crate) struct JoinTokens {
     enrolled: PathBuf,
 }
 
-/// A token on the shared volume is good for a week: until the other container is started.
+/// A token is good for a week: until the other container is started.
 const TOKEN_LIFE: Duration = Duration::from_secs(7 * 86_400);
 
 impl JoinTokens {
-    /// Tokens in `shared`; the record stays in the broker's own folder.
+    /// Tokens in `shared/ROLE/token`, so that each role can be shown its own alone; the record stays in the broker's own folder.
     pub(crate) fn new(shared: &Path, data: &DataFolder) -> Self {
         Self {
             shared: shared.to_owned(),
@@ -39,6 +39,7 @@ impl JoinTokens {
                 continue;
             }
             let token = authority.tokens().mint(role, TOKEN_LIFE, now)?;
+            pki::create_private_dir(&self.shared.join(role))?;
             pki::write_private_file(&self.file(role), token.as_bytes())?;
             tracing::info!(role, file = %self.file(role).display(), "join token written");
         }
@@ -59,13 +60,14 @@ impl JoinTokens {
     }
 
     fn file(&self, role: &str) -> PathBuf {
-        self.shared.join(format!("{role}.token"))
+        self.shared.join(role).join("token")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_token_lies_there_until_its_role_has_enrolled() {
@@ -78,10 +80,16 @@ mod tests {
         let tokens = JoinTokens::new(&shared, &data);
 
         tokens.leave(&authority, SystemTime::now()).unwrap();
-        assert!(shared.join("publisher.token").exists());
+        assert!(shared.join("publisher/token").exists());
+        let mode = |path: &str| {
+            let about = std::fs::metadata(shared.join(path)).unwrap();
+            about.permissions().mode() & 0o777
+        };
+        assert_eq!(mode("publisher"), 0o700);
+        assert_eq!(mode("publisher/token"), 0o600);
         tokens.used("publisher").unwrap();
         tokens.leave(&authority, SystemTime::now()).unwrap();
-        assert!(!shared.join("publisher.token").exists());
-        assert!(shared.join("subscriber.token").exists());
+        assert!(!shared.join("publisher/token").exists());
+        assert!(shared.join("subscriber/token").exists());
     }
 }
