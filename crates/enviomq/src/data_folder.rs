@@ -9,7 +9,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -49,10 +49,14 @@ impl DataFolder {
     /// Makes the folder of `role` and holds it for as long as the claim lives.
     ///
     /// # Errors
-    /// If the folder cannot be written (ENV-F115) or another process holds it (ENV-F114).
+    /// If the folder cannot be written (ENV-F115), others can write it (ENV-F116) or another
+    /// process holds it (ENV-F114).
     pub(crate) fn claim(&self, role: &str) -> Result<Claim, Failure> {
         let folder = self.role(role);
         pki::create_private_dir(&folder).map_err(|error| self.not_writable(error))?;
+        for path in [&self.0, &self.pki(), &folder] {
+            self.judge(path)?;
+        }
         let path = folder.join("lock");
         let mut file = OpenOptions::new()
             .create(true)
@@ -71,6 +75,31 @@ impl DataFolder {
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(|error| self.not_writable(error))?;
         Ok(Claim { _file: file })
+    }
+
+    /// Refuses a folder that was there before us and in which others could swap our keys.
+    fn judge(&self, path: &Path) -> Result<(), Failure> {
+        let about = match std::fs::metadata(path) {
+            Ok(about) => about,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.not_writable(error)),
+        };
+        if about.mode() & 0o022 != 0 {
+            return Err(Failure::new("ENV-F116")
+                .with("folder", path.display())
+                .with("mode", format!("{:o}", about.mode() & 0o7777))
+                .mend(format!("chmod go-w {}", path.display())));
+        }
+        let us = rustix::process::geteuid().as_raw();
+        if ![us, 0].contains(&about.uid()) {
+            tracing::warn!(
+                folder = %path.display(),
+                owner = about.uid(),
+                user = us,
+                "the data folder belongs to somebody else, who can replace what is in it"
+            );
+        }
+        Ok(())
     }
 
     fn in_use(&self, path: &Path, file: &mut File) -> Failure {
@@ -146,6 +175,7 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     #[test]
     fn one_folder_serves_one_process_per_role() {
@@ -175,5 +205,31 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let failure = DataFolder::at(&file).claim("broker").unwrap_err();
         assert_eq!(failure.code(), "ENV-F115");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused_in_both_languages() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::at(folder.path());
+        pki::create_private_dir(&data.pki()).unwrap();
+        pki::create_private_dir(&data.role("broker")).unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for path in [folder.path().to_owned(), data.pki(), data.role("broker")] {
+            for open in [0o770, 0o702] {
+                mode(&path, open);
+                let failure = data.claim("broker").unwrap_err();
+                assert_eq!(failure.code(), "ENV-F116");
+                let command = format!("chmod go-w {}", path.display());
+                for language in [Language::English, Language::Spanish] {
+                    let text = failure.render(language);
+                    assert!(text.ends_with(&command), "{text}");
+                }
+            }
+            mode(&path, 0o755);
+            drop(data.claim("broker").unwrap());
+        }
     }
 }

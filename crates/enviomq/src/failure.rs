@@ -54,19 +54,25 @@ impl Failure {
 
     /// Fills `%{name}` in both texts.
     pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        self.0.values.push((name, value.to_string()));
+        self.0.values.push((name, harmless(&value.to_string())));
         self
     }
 
     /// Adds a line of evidence: an error as the system said it, a path, a process.
+    /// What is foreign stays one line.
     pub(crate) fn because(mut self, evidence: impl Display) -> Self {
-        self.0.evidence.push(evidence.to_string());
+        self.0.evidence.push(harmless(&evidence.to_string()));
         self
+    }
+
+    /// Adds several lines of evidence.
+    pub(crate) fn because_lines(self, lines: impl IntoIterator<Item = impl Display>) -> Self {
+        lines.into_iter().fold(self, Self::because)
     }
 
     /// The command to copy.
     pub(crate) fn mend(mut self, command: impl Into<String>) -> Self {
-        self.0.command = Some(command.into());
+        self.0.command = Some(harmless(&command.into()));
         self
     }
 
@@ -119,7 +125,7 @@ impl Failure {
     pub(crate) fn render(&self, language: Language) -> String {
         let mut text = format!("✗ {}  {}", self.0.code, self.what(language));
         for evidence in &self.0.evidence {
-            text.push_str(&format!("\n    {}", evidence.replace('\n', "\n    ")));
+            text.push_str(&format!("\n    {evidence}"));
         }
         text.push_str(&format!("\n  → {}", self.fill(language, "mend")));
         if let Some(command) = self.command(language) {
@@ -142,6 +148,23 @@ impl Failure {
         })
         .to_string()
     }
+}
+
+/// The text with all that acts on a terminal, or forges a line, written as `\u{..}`.
+fn harmless(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 impl From<pki::PkiError> for Failure {
@@ -220,5 +243,24 @@ mod tests {
         assert_eq!(value["error"]["code"], "ENV-N320");
         assert_eq!(value["error"]["command"], "enviomq up --port 8884");
         assert_eq!(value["error"]["exit"], 1);
+    }
+
+    #[test]
+    fn foreign_text_neither_forges_a_line_nor_acts_on_a_terminal() {
+        let foreign = "\u{1b}[2J\r\n✗ ENV-X000 \u{202e}señal";
+        let failure = Failure::new("ENV-N320")
+            .with("address", foreign)
+            .because(foreign)
+            .because_lines(["first of ours", foreign].map(str::to_owned))
+            .mend(format!("ls {foreign}"));
+        let text = failure.render(Language::English);
+        assert_eq!(text.lines().count(), 6, "{text}");
+        assert!(
+            !text.replace('\n', "").contains(char::is_control),
+            "{text:?}"
+        );
+        assert!(!text.contains('\u{202e}'), "{text:?}");
+        let shown = "\\u{1b}[2J\\u{d}\\u{a}✗ ENV-X000 \\u{202e}señal";
+        assert_eq!(text.matches(shown).count(), 4, "{text}");
     }
 }

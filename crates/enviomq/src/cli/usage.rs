@@ -41,7 +41,7 @@ pub(crate) fn explain(error: &clap::Error, language: Language) -> Stop {
                 None => failure.because(valid),
             }
         }
-        _ => Failure::new("ENV-U806").because(error.render().to_string().trim()),
+        _ => Failure::new("ENV-U806").because_lines(error.render().to_string().trim().lines()),
     };
     Stop::Wrong(failure.exit(Exit::Usage).mend(help_command(error)))
 }

@@ -145,10 +145,7 @@ fn denial(denied: &Denied, enrolment: &Enrolment<'_>) -> Failure {
     Failure::new("ENV-J708")
         .with("name", enrolment.name)
         .because(format!("{}: {}", denied.code, denied.detail))
-        .mend(format!(
-            "rm enviomq-data/broker/enrolled/{}",
-            enrolment.name
-        ))
+        .mend(format!("rm DATA/broker/enrolled/{}", enrolment.name))
         .exit(Exit::RefusedByPolicy)
 }
 

@@ -62,10 +62,7 @@ impl School {
     }
 
     fn token_file(&self, name: &str) -> PathBuf {
-        self.folder
-            .path()
-            .join("join")
-            .join(format!("{name}.token"))
+        self.folder.path().join("join").join(name).join("token")
     }
 
     async fn enrol(&self, data: &DataFolder, file: &Path) -> Result<pki::LoadedPair, String> {
@@ -140,6 +137,9 @@ async fn a_token_that_somebody_has_used_is_refused_for_good() {
         .await
         .unwrap_err();
     assert!(refused.contains("ENV-J703"), "{refused}");
+    assert!(refused.contains("broker/enrolled/publisher"), "{refused}");
+    // The broker's folder has another name in its container.
+    assert!(refused.contains("volume"), "{refused}");
 }
 
 #[tokio::test]

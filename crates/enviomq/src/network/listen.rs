@@ -94,15 +94,14 @@ impl Binder {
             .map(|conflict| conflict.way_out.as_str())
             .collect();
         let command = format!("{} {}", self.command, flags.join(" "));
-        let evidence: Vec<&str> = self
+        let evidence: Vec<String> = self
             .conflicts
             .iter()
-            .map(|conflict| conflict.evidence.as_str())
+            .map(|conflict| conflict.evidence.clone())
             .collect();
-        let evidence = evidence.join("\n");
         match self.conflicts.into_iter().next() {
             None => Ok(()),
-            Some(first) => Err(first.failure.because(evidence).mend(command)),
+            Some(first) => Err(first.failure.because_lines(evidence).mend(command)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The role of a page: publisher or subscriber, an MQTT client of its own with a web page.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -121,6 +121,14 @@ fn allowed_hosts(settings: &Settings<'_>, address: SocketAddr) -> Vec<String> {
         _ => authority,
     };
     hosts.push(host.to_owned());
+    // The health check asks for the address itself, whatever name people use.
+    let own = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    if !address.ip().is_unspecified() && !address.ip().is_loopback() && !hosts.contains(&own) {
+        hosts.push(own);
+    }
     hosts
 }
 
@@ -213,4 +221,36 @@ fn options(page: Page, broker: &Endpoint, tls: &ClientTls) -> Options {
     // its unconfirmed rows are settled by a restart.
     options.clean_start = page == Page::Publisher;
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_may_be_asked_for_by_its_url_and_by_its_own_address() {
+        let hosts = |listen: &str, url| {
+            let listen: SocketAddr = listen.parse().unwrap();
+            let settings = Settings {
+                listen,
+                allow_remote: true,
+                hosts: &[],
+                url,
+                retention: Retention::default(),
+            };
+            allowed_hosts(&settings, listen)
+        };
+        let url = Some("https://aula.example/envio");
+        assert_eq!(
+            hosts("192.0.2.7:8000", url),
+            ["aula.example", "192.0.2.7"],
+            "the health check asks for the address it listens on"
+        );
+        assert_eq!(
+            hosts("[2001:db8::7]:80", url),
+            ["aula.example", "[2001:db8::7]"]
+        );
+        assert_eq!(hosts("192.0.2.7:8000", None), ["192.0.2.7"]);
+        assert_eq!(hosts("0.0.0.0:8000", url), ["aula.example"]);
+    }
 }
