@@ -151,6 +151,19 @@ fn pub_says_why_when_nobody_listens() {
 }
 
 #[test]
+fn pub_names_a_host_it_cannot_find_and_how_to_ask_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(&folder.path().join("data"), Ports::free());
+    let ended = publish(&up, &["chat/mensaje", "hello", "--host", "nowhere.invalid"]);
+    assert_eq!(ended.code(), 1, "{}", ended.text());
+    let text = ended.text();
+    assert!(
+        text.contains("ENV-N304") && text.contains("getent hosts nowhere.invalid"),
+        "{text}"
+    );
+}
+
+#[test]
 fn pub_says_why_when_the_broker_does_not_know_its_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let up = Up::start(&folder.path().join("data"), Ports::free());

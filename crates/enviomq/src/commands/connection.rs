@@ -75,7 +75,12 @@ pub(crate) fn explain(tls: &ClientTls, host: &str, error: &ClientError) -> Failu
     } else {
         Exit::Failed
     };
-    Failure::new(error.code()).because(error).exit(exit)
+    let failure = Failure::new(error.code()).because(error).exit(exit);
+    match error {
+        // The question to ask is about this very name.
+        ClientError::NameNotFound { .. } => failure.mend(format!("getent hosts {host}")),
+        _ => failure,
+    }
 }
 
 fn load_pair(
