@@ -22,7 +22,6 @@ pub mod journal;
 mod listener;
 pub mod metrics;
 pub mod outbox;
-mod printable;
 mod refusals;
 pub mod registry;
 pub mod router;

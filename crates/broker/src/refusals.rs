@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use pki::Refusal;
 
-use crate::printable::printable;
+use pki::printable;
 
 /// Writes refusals, at most [`LINES_PER_SECOND`] on average.
 #[derive(Debug)]

@@ -26,10 +26,10 @@ use parking_lot::Mutex;
 use crate::access::AccessPolicy;
 use crate::metrics::{DropReason, Metrics};
 use crate::outbox::{Notice, Outbox, OutboxLimits};
-use crate::printable::printable;
 use crate::router::retained::RetainedWish;
 use crate::router::{Router, SlotId, Subscription};
 use crate::session::{DueWill, Session};
+use pki::printable;
 
 pub use slot::SessionKey;
 

@@ -6,6 +6,8 @@
 
 use std::fmt::Display;
 
+use pki::printable;
+
 use crate::language::Language;
 
 /// How a process ends. The numbers are a promise to scripts.
@@ -54,14 +56,18 @@ impl Failure {
 
     /// Fills `%{name}` in both texts.
     pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        self.0.values.push((name, harmless(&value.to_string())));
+        self.0
+            .values
+            .push((name, printable(&value.to_string()).into_owned()));
         self
     }
 
     /// Adds a line of evidence: an error as the system said it, a path, a process.
     /// What is foreign stays one line.
     pub(crate) fn because(mut self, evidence: impl Display) -> Self {
-        self.0.evidence.push(harmless(&evidence.to_string()));
+        self.0
+            .evidence
+            .push(printable(&evidence.to_string()).into_owned());
         self
     }
 
@@ -72,7 +78,7 @@ impl Failure {
 
     /// The command to copy.
     pub(crate) fn mend(mut self, command: impl Into<String>) -> Self {
-        self.0.command = Some(harmless(&command.into()));
+        self.0.command = Some(printable(&command.into()).into_owned());
         self
     }
 
@@ -148,23 +154,6 @@ impl Failure {
         })
         .to_string()
     }
-}
-
-/// The text with all that acts on a terminal, or forges a line, written as `\u{..}`.
-fn harmless(text: &str) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 impl From<pki::PkiError> for Failure {

@@ -53,8 +53,8 @@ impl Leaf {
         let parsed = parse(certificate)?;
         let tbs = &parsed.tbs_certificate;
         let mut leaf = Leaf {
-            subject: printable(&tbs.subject.to_string()),
-            issuer: printable(&tbs.issuer.to_string()),
+            subject: printable(&tbs.subject.to_string()).into_owned(),
+            issuer: printable(&tbs.issuer.to_string()).into_owned(),
             common_name: only(tbs.subject.iter_common_name()),
             issuer_organisation: only(tbs.issuer.iter_organization()),
             serial: serial(parsed.raw_serial()),
@@ -153,8 +153,8 @@ impl Leaf {
 
     fn learn_name(&mut self, name: &GeneralName<'_>) {
         let name = match name {
-            GeneralName::URI(uri) => return self.uris.push(printable(uri)),
-            GeneralName::DNSName(name) => printable(name),
+            GeneralName::URI(uri) => return self.uris.push(printable(uri).into_owned()),
+            GeneralName::DNSName(name) => printable(name).into_owned(),
             GeneralName::IPAddress(bytes) => match ip_address(bytes) {
                 Some(address) => address.to_string(),
                 None => return,
@@ -189,7 +189,7 @@ pub(crate) fn signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certific
 
 /// The common name of `name`, or the whole of it.
 pub(crate) fn display_name(name: &X509Name<'_>) -> String {
-    only(name.iter_common_name()).unwrap_or_else(|| printable(&name.to_string()))
+    only(name.iter_common_name()).unwrap_or_else(|| printable(&name.to_string()).into_owned())
 }
 
 fn malformed(why: String) -> PkiError {
@@ -207,7 +207,7 @@ fn only<'a>(
     let first = values.next()?;
     match values.next() {
         Some(_) => None,
-        None => first.as_str().ok().map(printable),
+        None => first.as_str().ok().map(|text| printable(text).into_owned()),
     }
 }
 

@@ -44,6 +44,7 @@ pub use issue::{DEVICE_LIFE, Issued, SERVER_LIFE, SERVICE_LIFE};
 pub use keypair::KeyPair;
 pub use pair::LoadedPair;
 pub use pem::{certificates_from_pem, certificates_to_pem, read_certificates};
+pub use printable::printable;
 pub use private_files::{create_private_dir, write_private_file, write_public_file};
 pub use refusal::{Refusal, RefusalSlot};
 pub use request::check_request;

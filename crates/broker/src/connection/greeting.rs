@@ -11,9 +11,9 @@ use transport::{Read, Transport, TransportError};
 use super::{Connection, End, Routed, now};
 use crate::broker::Shared;
 use crate::outbox::BufferId;
-use crate::printable::printable;
 use crate::registry::{Claim, ClaimError, SessionKey};
 use crate::session::{CloseReason, Refusal, Session, admit};
+use pki::printable;
 
 /// Serves an authenticated peer until its connection ends.
 ///

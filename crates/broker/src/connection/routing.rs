@@ -13,10 +13,10 @@ use mqtt::{
 use super::{Connection, End};
 use crate::journal::{Journal, Record, Sequence};
 use crate::outbox::Outgoing;
-use crate::printable::printable;
 use crate::router::route_cache::Verdict;
 use crate::router::{FanOut, Route, Subscription};
 use crate::session::{Action, PublishOutcome, PublishToken};
+use pki::printable;
 
 /// What this connection was already told, or rather its operator: each denial is logged once.
 #[derive(Debug, Default)]
